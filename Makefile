@@ -1,0 +1,32 @@
+# `make check` is what CI runs: what is green here is green there.
+.PHONY: install fix check lint types floors test snap bench
+
+install:
+	python -m pip install -e '.[dev]'
+
+fix:
+	ruff check --fix . && ruff format . && codespell -w
+
+check: lint types floors test
+
+lint:
+	ruff check . && ruff format --check . && codespell
+
+types:
+	mypy
+
+floors:
+	lint-imports
+
+# `coverage run -m pytest`, not `pytest --cov`: an entry-point plugin loads before --cov starts to measure.
+test:
+	coverage erase
+	coverage run -m pytest
+	coverage combine -q
+	coverage report
+
+snap:
+	pytest --snapshot-update
+
+bench:
+	for script in benchmarks/*.py; do python $$script || exit 1; done
