@@ -1,0 +1,1 @@
+"""One command turns a sentence into reviewed results, and every run is one span tree."""
