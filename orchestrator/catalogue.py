@@ -1,0 +1,118 @@
+"""Which models exist, as data: a YAML file checked by pydantic."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from orchestrator.errors import InputError
+
+Api = Literal["offline", "openai", "anthropic", "google"]
+"""The wire protocol a model is reached by; `offline` is the embedded one."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Price(_Strict):
+    """US dollars per million tokens."""
+
+    input: Annotated[Decimal, Field(ge=0)]
+    output: Annotated[Decimal, Field(ge=0)]
+
+
+class ModelEntry(_Strict):
+    """One model that may be asked."""
+
+    id: Annotated[str, Field(min_length=1)]
+    """What runs, policies and spans call it."""
+    provider: Annotated[str, Field(min_length=1)]
+    """Who answers; a critique comes from another one. OpenTelemetry's well-known names where
+    one fits (``openai``, ``anthropic``, ``gcp.gemini``, ``deepseek``, ``moonshot_ai``)."""
+    api: Api
+    name: str = ""
+    """The vendor's own name of the model, when it is not the id."""
+    base_url: str | None = None
+    base_url_env: str | None = None
+    """An environment variable that moves the base URL."""
+    key_env: str | None = None
+    """The environment variable that holds the key; None: no key is needed."""
+    region: str | None = None
+    tags: frozenset[str] = frozenset()
+    """What policies ask for, such as ``no_train`` or ``pii_allowed``."""
+    context_window: Annotated[int, Field(gt=0)] | None = None
+    max_output_tokens: Annotated[int, Field(gt=0)] | None = None
+    quality: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """What to expect of it until this run's own scores say better; 0 to 1."""
+    price: Price | None = None
+    """Overrides the price list; a remote model that has no price at all is refused."""
+    latency_ms: Annotated[float, Field(ge=0)] = 0.0
+    """How long an offline model takes for an answer (demonstrations and benchmarks)."""
+
+    @property
+    def wire_name(self) -> str:
+        """The name the vendor knows."""
+        return self.name or self.id
+
+    @model_validator(mode="after")
+    def _latency_is_for_offline_models(self) -> Self:
+        if self.latency_ms and self.api != "offline":
+            raise ValueError(f"latency_ms is for offline models, and {self.id!r} is not one")
+        return self
+
+
+class Catalogue(_Strict):
+    """All models of a run, ids unique, in the order of the file."""
+
+    models: Annotated[tuple[ModelEntry, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        seen: set[str] = set()
+        for entry in self.models:
+            if entry.id in seen:
+                raise ValueError(f"model {entry.id!r} stands in the catalogue twice")
+            seen.add(entry.id)
+        return self
+
+    def __getitem__(self, model_id: str) -> ModelEntry:
+        for entry in self.models:
+            if entry.id == model_id:
+                return entry
+        raise KeyError(model_id)
+
+    def entries(self) -> Iterator[ModelEntry]:
+        """Every model, in the order of the file."""
+        return iter(self.models)
+
+
+def shipped_catalogue() -> Catalogue:
+    """The catalogue that comes with the package."""
+    text = files("orchestrator").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    return Catalogue.model_validate(yaml.safe_load(text))
+
+
+def load_catalogue(path: Path) -> Catalogue:
+    """Read a catalogue file.
+
+    Raises:
+        InputError: it cannot be read, is not YAML, or does not describe models.
+    """
+    try:
+        return Catalogue.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"Cannot read the catalogue {str(path)!r}: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"The catalogue {str(path)!r} is not YAML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"The catalogue {str(path)!r} is wrong at {where}: {first['msg']} "
+            f"(found {first['input']!r:.80})."
+        ) from error

@@ -1,0 +1,121 @@
+"""What happens in a run, said once: hooks, streams, progress and telemetry all read these."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from orchestrator.models import (
+    Brief,
+    CallType,
+    Plan,
+    ProjectState,
+    Role,
+    Strategy,
+    Task,
+    TaskResult,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something happened in the run of this project."""
+
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectStarted(Event):
+    """A run began."""
+
+    brief: Brief
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanReady(Event):
+    """The project is decomposed."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStarted(Event):
+    """A task's dependencies are done and its turn has come."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(Event):
+    """A model is being asked; `task_id` is None while planning."""
+
+    call_type: CallType
+    model: str
+    task_id: str | None
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCompleted(Event):
+    """A logical call ended, well (`error_type` None) or not, with all its attempts."""
+
+    call_type: CallType
+    model: str
+    provider: str
+    task_id: str | None
+    usage: Usage
+    cost_usd: Decimal
+    latency_ms: float
+    attempts: int
+    error_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDecided(Event):
+    """Policies judged a selection."""
+
+    role: Role
+    operation: str
+    passed: bool
+    violated: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptScored(Event):
+    """An iteration was judged."""
+
+    task_id: str
+    iteration: int
+    model: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemediationTried(Event):
+    """A recovery was tried."""
+
+    task_id: str
+    strategy: Strategy
+    trigger: str
+    success: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCompleted(Event):
+    """A task ended, however it ended."""
+
+    result: TaskResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetThresholdPassed(Event):
+    """Spending passed a share of the budget (0.5, 0.8 or 1.0)."""
+
+    threshold: float
+    spent_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectCompleted(Event):
+    """The last event of every run, also of a cancelled one."""
+
+    state: ProjectState

@@ -1,0 +1,43 @@
+"""The doors through which the outside comes in; a fake uses the same door as the real thing."""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from orchestrator.events import Event
+from orchestrator.models import Reply, Request
+
+
+class Provider(Protocol):
+    """A vendor of model answers. It does not retry, price, trace or keep anything."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer one request.
+
+        Raises:
+            ProviderError: it was refused or broke off; says whether to try again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, in seconds; `sleep` is how a back-off waits."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Hook(Protocol):
+    """Somebody who wants to know what happens; a plain or an async callable."""
+
+    def __call__(self, event: Event, /) -> Awaitable[None] | None:
+        """Take notice of one event."""
+        ...
