@@ -1,0 +1,156 @@
+"""Policies as data: what organisation, team and job demand of every model, checked when read."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from orchestrator.catalogue import Catalogue
+from orchestrator.errors import InputError
+
+Mode = Literal["hard", "soft", "monitor"]
+"""What a broken rule does: `hard` excludes the model, `soft` keeps it for when no other is left,
+`monitor` only counts."""
+
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Limit = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rules(_Strict):
+    """What a policy demands; a rule that is not stated demands nothing."""
+
+    allowed_providers: Names | None = None
+    blocked_providers: Names | None = None
+    allowed_models: Names | None = None
+    blocked_models: Names | None = None
+    allowed_regions: Names | None = None
+    blocked_regions: Names | None = None
+    """A model whose region the catalogue does not state breaks both rules on regions."""
+    required_tags: Names | None = None
+    """Each must stand on the model, such as ``no_train`` or ``pii_allowed``."""
+    max_cost_per_task_usd: Limit | None = None
+    """Broken by a model whose next typical call would take a task past so many dollars."""
+    max_latency_ms: Limit | None = None
+    """Broken by a model whose measured 95th percentile is above it."""
+
+    @model_validator(mode="after")
+    def _demand_something(self) -> Self:
+        if all(demand is None for _, demand in self):
+            raise ValueError("a policy without rules protects nothing; state at least one rule")
+        return self
+
+
+class Policy(_Strict):
+    """Rules under a name, and how serious they are."""
+
+    name: Name
+    mode: Mode = "hard"
+    rules: Rules
+
+
+class _PolicyFile(_Strict):
+    """Three levels, none above the others: a model has to satisfy all of them."""
+
+    org: tuple[Policy, ...] = ()
+    team: tuple[Policy, ...] = ()
+    job: tuple[Policy, ...] = ()
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        return self.org + self.team + self.job
+
+    @model_validator(mode="after")
+    def _protect_something(self) -> Self:
+        if not self.policies:
+            raise ValueError("no policy stands under org, team or job")
+        names = [policy.name for policy in self.policies]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two policies are called {twice!r}")
+        return self
+
+
+def load_policies(path: Path) -> tuple[Policy, ...]:
+    """Read a policy file, YAML or JSON: the organisation's first, then the team's, then the job's.
+
+    Raises:
+        InputError: it cannot be read, is not YAML, says a thing twice, or does not describe
+            policies. Nothing is guessed and nothing is skipped: policies fail closed.
+    """
+    document = _read(path)
+    try:
+        return _PolicyFile.model_validate(document).policies
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"The policy file {str(path)!r} is wrong at {where}: {first['msg']} "
+            f"(found {first['input']!r:.80})."
+        ) from error
+
+
+def refuse_unknown(policies: Iterable[Policy], catalogue: Catalogue) -> None:
+    """Hold every name that policies use against the catalogue.
+
+    A name that nobody bears is a misspelling, and a misspelt block blocks nothing.
+
+    Raises:
+        InputError: a policy names a provider, model, region or tag that no model of the catalogue
+            has.
+    """
+    models = tuple(catalogue.entries())
+    known: dict[str, frozenset[str]] = {
+        "providers": frozenset(model.provider for model in models),
+        "models": frozenset(model.id for model in models),
+        "regions": frozenset(model.region for model in models if model.region is not None),
+        "tags": frozenset(tag for model in models for tag in model.tags),
+    }
+    for policy in policies:
+        for rule, demand in policy.rules:
+            # A rule is called after what it lists: blocked_providers, required_tags.
+            bearers = known.get(rule.rpartition("_")[2])
+            if bearers is not None and demand is not None:
+                _refuse_strangers(policy, rule, demand, bearers)
+
+
+def _refuse_strangers(
+    policy: Policy, rule: str, names: Sequence[str], known: frozenset[str]
+) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"Policy {policy.name!r} names {name!r} in {rule}, but no model of the catalogue "
+                f"has that; known are {', '.join(sorted(known)) or 'none'}."
+            )
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, where YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        seen: set[str] = set()
+        keys = (key for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key in keys:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands here twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _read(path: Path) -> object:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise InputError(f"Cannot read the policy file {str(path)!r}: {error.strerror}.") from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        what = " ".join(str(error).split())
+        raise InputError(f"The policy file {str(path)!r} is not YAML: {what}.") from error

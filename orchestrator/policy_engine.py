@@ -1,0 +1,233 @@
+"""The verdict: which of these models the policies let serve."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal
+
+from orchestrator import spans
+from orchestrator.catalogue import ModelEntry
+from orchestrator.errors import PolicyViolation
+from orchestrator.events import PolicyDecided
+from orchestrator.hooks import HookRegistry
+from orchestrator.models import Role, Usage
+from orchestrator.policies import Mode, Policy, Rules
+from orchestrator.prices import cost_of
+from orchestrator.telemetry import TelemetryCollector
+from orchestrator.tracing import Span, traced_policy_check
+
+TYPICAL_CALL: Final = Usage(input_tokens=2000, output_tokens=2000)
+"""What a call is taken to use when it is judged before it is made."""
+
+ENOUGH_CALLS: Final = 3
+"""Before so many successful calls a latency is chance, and no reason to exclude a model."""
+
+_STRICTEST_FIRST: Final[tuple[Mode, ...]] = ("hard", "soft", "monitor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One model breaks one rule of one policy."""
+
+    model: str
+    policy: str
+    rule: str
+    mode: Mode
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What policies say about one selection."""
+
+    allowed: tuple[ModelEntry, ...]
+    """Those that break no hard or soft rule; if there are none, those that break no hard rule."""
+    violations: tuple[Violation, ...] = ()
+    """Of all candidates, the merely monitored included."""
+
+    @property
+    def passed(self) -> bool:
+        """A candidate is left."""
+        return bool(self.allowed)
+
+    @property
+    def violated(self) -> tuple[str, ...]:
+        """The names of the broken rules, each once."""
+        return tuple(dict.fromkeys(violation.rule for violation in self.violations))
+
+
+class PolicyEngine:
+    """Applies every policy to every model it is asked about.
+
+    Each policy is asked on its own and a model has to satisfy all of them: so the strictest wins
+    per rule, and no level can loosen what another demands.
+    """
+
+    def __init__(
+        self,
+        policies: Sequence[Policy] = (),
+        *,
+        project_id: str,
+        hooks: HookRegistry,
+        telemetry: TelemetryCollector,
+    ) -> None:
+        self._policies = tuple(policies)
+        self._project_id = project_id
+        self._hooks = hooks
+        self._telemetry = telemetry
+        modes = {policy.mode for policy in self._policies}
+        self._mode = next((mode for mode in _STRICTEST_FIRST if mode in modes), None)
+
+    async def check(
+        self, candidates: Sequence[ModelEntry], *, role: Role, spent_usd: Decimal = Decimal(0)
+    ) -> Verdict:
+        """Judge one selection.
+
+        Args:
+            candidates: Who could serve.
+            role: As what.
+            spent_usd: What the task has cost so far.
+        """
+        return await self._judge(tuple(candidates), "check", role, spent_usd)
+
+    async def enforce(
+        self, model: ModelEntry, *, role: Role, spent_usd: Decimal = Decimal(0)
+    ) -> None:
+        """Guard one model that no selection of this run has just approved; arguments as `check`.
+
+        Raises:
+            PolicyViolation: the model breaks a hard rule.
+        """
+        verdict = await self._judge((model,), "enforce", role, spent_usd)
+        if not verdict.passed:
+            raise violation_of(verdict, role)
+
+    async def _judge(
+        self,
+        candidates: tuple[ModelEntry, ...],
+        operation: Literal["check", "enforce"],
+        role: Role,
+        spent_usd: Decimal,
+    ) -> Verdict:
+        with traced_policy_check(len(self._policies), operation) as span:
+            verdict = _verdict(
+                candidates,
+                tuple(
+                    violation
+                    for model in candidates
+                    for policy in self._policies
+                    for violation in self._violations(policy, model, spent_usd)
+                ),
+            )
+            if span.is_recording():
+                self._record(span, verdict)
+        await self._hooks.emit(
+            PolicyDecided(
+                project_id=self._project_id,
+                role=role,
+                operation=operation,
+                passed=verdict.passed,
+                violated=verdict.violated,
+            )
+        )
+        return verdict
+
+    def _violations(
+        self, policy: Policy, model: ModelEntry, spent_usd: Decimal
+    ) -> Iterator[Violation]:
+        broken = (
+            *_broken_lists(policy.rules, model),
+            *_broken_tags(policy.rules, model),
+            *_broken_cost(policy.rules, model, spent_usd),
+            *self._broken_latency(policy.rules, model),
+        )
+        for rule, why in broken:
+            yield Violation(
+                model=model.id,
+                policy=policy.name,
+                rule=rule,
+                mode=policy.mode,
+                sentence=f"{model.id!r} breaks {rule} of policy {policy.name!r} ({why})",
+            )
+
+    def _broken_latency(self, rules: Rules, model: ModelEntry) -> Iterator[tuple[str, str]]:
+        known = self._telemetry.profile(model.id)
+        measured = known.p95_latency_ms
+        if rules.max_latency_ms is None or measured is None:
+            return
+        if known.calls - known.failures >= ENOUGH_CALLS and measured > rules.max_latency_ms:
+            yield (
+                "max_latency_ms",
+                f"95 % of its calls take up to {measured:.0f} ms, more than {rules.max_latency_ms}",
+            )
+
+    def _record(self, span: Span, verdict: Verdict) -> None:
+        for violation in verdict.violations:
+            span.add_event(
+                spans.EVENT_POLICY_VIOLATION,
+                {
+                    spans.EVENT_POLICY_VIOLATION_POLICY: violation.policy,
+                    spans.EVENT_POLICY_VIOLATION_RULE: violation.rule,
+                },
+            )
+        if self._mode is not None:
+            span.set_attribute(spans.POLICY_MODE, self._mode)
+        if verdict.violations:
+            span.set_attribute(spans.POLICY_VIOLATED, verdict.violated)
+        span.set_attributes(
+            {
+                spans.PASSED: verdict.passed,
+                spans.VIOLATIONS_COUNT: len(verdict.violations),
+            }
+        )
+
+
+def forecast(model: ModelEntry) -> Decimal:
+    """What a typical call of this model costs, in US dollars."""
+    return cost_of(model, TYPICAL_CALL)
+
+
+def violation_of(verdict: Verdict, role: Role) -> PolicyViolation:
+    """The error that says which rule excluded each candidate of a verdict that leaves none."""
+    why = "; ".join(each.sentence for each in verdict.violations if each.mode == "hard")
+    return PolicyViolation(
+        f"Policies leave no model to serve as {role}: {why}. "
+        "Change the policy file, or make a model ready that it allows."
+    )
+
+
+def _verdict(candidates: tuple[ModelEntry, ...], violations: tuple[Violation, ...]) -> Verdict:
+    excluded = {violation.model for violation in violations if violation.mode == "hard"}
+    tainted = {violation.model for violation in violations if violation.mode == "soft"}
+    possible = tuple(model for model in candidates if model.id not in excluded)
+    clean = tuple(model for model in possible if model.id not in tainted)
+    return Verdict(allowed=clean or possible, violations=violations)
+
+
+def _broken_lists(rules: Rules, model: ModelEntry) -> Iterator[tuple[str, str]]:
+    """The rules on who and where; a region that is not stated cannot be shown to be right."""
+    for what, value, allowed, blocked in (
+        ("provider", model.provider, rules.allowed_providers, rules.blocked_providers),
+        ("model", model.id, rules.allowed_models, rules.blocked_models),
+        ("region", model.region, rules.allowed_regions, rules.blocked_regions),
+    ):
+        if allowed is not None and value not in allowed:
+            yield f"allowed_{what}s", f"its {what} is {value or 'not stated'}"
+        if blocked is not None and (value is None or value in blocked):
+            yield f"blocked_{what}s", f"its {what} is {value or 'not stated'}"
+
+
+def _broken_tags(rules: Rules, model: ModelEntry) -> Iterator[tuple[str, str]]:
+    missing = [tag for tag in rules.required_tags or () if tag not in model.tags]
+    if missing:
+        yield "required_tags", f"it lacks {', '.join(missing)}"
+
+
+def _broken_cost(rules: Rules, model: ModelEntry, spent_usd: Decimal) -> Iterator[tuple[str, str]]:
+    if rules.max_cost_per_task_usd is None:
+        return
+    expected = spent_usd + forecast(model)
+    if expected > rules.max_cost_per_task_usd:
+        limit = rules.max_cost_per_task_usd
+        why = f"its next call takes the task to about ${expected:.4f}, more than ${limit}"
+        yield "max_cost_per_task_usd", why
