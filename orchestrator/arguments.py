@@ -1,0 +1,221 @@
+"""What may stand on the command line, and what stood there.
+
+`argparse`, because ``--help`` must answer at once: nothing here imports more than the standard
+library, and a usage error becomes one sentence like every other bad input.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final, Literal, NoReturn
+
+from orchestrator.errors import InputError
+
+PROGRAM: Final = "orchestrator"
+
+_DESCRIPTION: Final = (
+    "Turn a sentence into reviewed results: the project is split into tasks, each is written by "
+    "one model, criticised by another provider's, revised and scored."
+)
+_EPILOG: Final = (
+    "Results go to the standard output as Markdown, everything else to the standard error. "
+    "Exit codes: 0 success, 1 failed or degraded, 2 bad input, 3 budget or time exhausted, "
+    "130 interrupted."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """A command line as it was typed; None means that the option was not given."""
+
+    project: str | None
+    criteria: str | None
+    file: str | None
+    project_id: str | None
+    budget: float | None
+    time: float | None
+    concurrency: int | None
+    threshold: float | None
+    max_iterations: int | None
+    max_tasks: int | None
+    models: str | None
+    policies: str | None
+    plan_only: bool
+    output_dir: str | None
+    json: bool
+    quiet: bool
+    verbose: bool
+    tracing: bool
+    otlp_endpoint: str | None
+    sample_rate: float | None
+    trace_format: Literal["tree", "json"] | None
+    version: bool
+
+
+def parse(argv: Sequence[str] | None = None) -> Arguments:
+    """Read a command line (``sys.argv`` when None); ``--help`` prints and exits with 0.
+
+    Raises:
+        InputError: it cannot be understood, or two options contradict each other.
+    """
+    parser = _parser()
+    namespace, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise InputError(_unknown_sentence(unknown[0], parser))
+    arguments = Arguments(**vars(namespace))
+    _refuse_contradictions(arguments)
+    return arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        sentence = message[:1].upper() + message[1:]
+        raise InputError(f"{sentence}; `{PROGRAM} --help` shows what fits.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} --project TEXT [options]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    _add_project(parser.add_argument_group("the project"))
+    _add_limits(parser.add_argument_group("limits"))
+    _add_choices(parser.add_argument_group("models and policies"))
+    _add_output(parser.add_argument_group("output"))
+    _add_tracing(parser.add_argument_group("tracing"))
+    return parser
+
+
+def _add_project(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--project", metavar="TEXT", help="what to build or write, in a sentence")
+    group.add_argument("--criteria", metavar="TEXT", help="what makes the result good")
+    group.add_argument(
+        "--file", metavar="FILE", help="a YAML file with these options; a flag beats its entry"
+    )
+    group.add_argument("--project-id", metavar="ID", help="a name for the run (default: made up)")
+
+
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--budget", metavar="USD", type=_number("--budget"), help="never spend more than this"
+    )
+    group.add_argument(
+        "--time", metavar="SECONDS", type=_number("--time"), help="stop after this long"
+    )
+    group.add_argument(
+        "--concurrency", metavar="N", type=_count("--concurrency"), help="tasks at once (4)"
+    )
+    group.add_argument(
+        "--threshold",
+        metavar="SCORE",
+        type=_number("--threshold"),
+        help="the score from 0 to 1 at which a task is done (0.8)",
+    )
+    group.add_argument(
+        "--max-iterations",
+        metavar="N",
+        type=_count("--max-iterations"),
+        help="attempts at each task (3)",
+    )
+    group.add_argument(
+        "--max-tasks", metavar="N", type=_count("--max-tasks"), help="tasks in a plan (20)"
+    )
+
+
+def _add_choices(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--models", metavar="FILE", help="your catalogue of models (YAML)")
+    group.add_argument("--policies", metavar="FILE", help="which models may be used (YAML)")
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--plan-only", action="store_true", help="show the tasks and what they may cost, and stop"
+    )
+    group.add_argument(
+        "--output-dir", metavar="DIR", help="also write files into this new or empty directory"
+    )
+    group.add_argument(
+        "--json", action="store_true", help="one JSON document on the standard output"
+    )
+    group.add_argument("--quiet", action="store_true", help="no progress")
+    group.add_argument("--verbose", action="store_true", help="every call and every decision")
+    group.add_argument("--version", action="store_true", help="print the version and exit")
+    group.add_argument("--help", action="help", help="print this and exit")
+
+
+def _add_tracing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tracing", action="store_true", help="record the run as OpenTelemetry spans"
+    )
+    group.add_argument(
+        "--otlp-endpoint", metavar="URL", help="send the spans there, not to the console"
+    )
+    group.add_argument(
+        "--sample-rate",
+        metavar="RATE",
+        type=_number("--sample-rate"),
+        help="the share of runs to record, from 0 to 1 (1)",
+    )
+    group.add_argument(
+        "--trace-format", choices=("tree", "json"), help="how the console shows spans (tree)"
+    )
+
+
+def _number(flag: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            raise InputError(f"{flag} takes a number, not {text!r}.") from None
+
+    return read
+
+
+def _count(flag: str) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            raise InputError(f"{flag} takes a whole number, not {text!r}.") from None
+
+    return read
+
+
+def _unknown_sentence(argument: str, parser: argparse.ArgumentParser) -> str:
+    if not argument.startswith("-"):
+        return (
+            f"{argument!r} belongs to no option; put the whole project in quotes: "
+            '--project "Build a …".'
+        )
+    flag = argument.partition("=")[0]
+    known = [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001 - argparse has no public list of its options
+    near = get_close_matches(flag, known, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"`{PROGRAM} --help` lists them all."
+    return f"There is no option {flag!r}; {advice}"
+
+
+def _refuse_contradictions(arguments: Arguments) -> None:
+    needs_tracing = {
+        "--otlp-endpoint": arguments.otlp_endpoint,
+        "--sample-rate": arguments.sample_rate,
+        "--trace-format": arguments.trace_format,
+    }
+    for flag, value in needs_tracing.items():
+        if value is not None and not arguments.tracing:
+            raise InputError(f"{flag} {value} does nothing without tracing; add --tracing.")
+    if arguments.trace_format and arguments.otlp_endpoint:
+        raise InputError(
+            f"--trace-format {arguments.trace_format} is about the console, but the spans go to "
+            f"{arguments.otlp_endpoint!r}; leave one of the two out."
+        )
+    if arguments.plan_only and arguments.output_dir is not None:
+        raise InputError("--plan-only writes no files; leave --output-dir out.")
+    if arguments.quiet and arguments.verbose:
+        raise InputError("--quiet and --verbose contradict each other; leave one of them out.")

@@ -1,0 +1,127 @@
+"""A run as it was asked for: the entries of ``--file``, the flags over them, all checked."""
+
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from orchestrator.errors import InputError
+from orchestrator.models import Settings
+
+_DEFAULTS: Final = Settings()
+_MAX_ID_LENGTH: Final = 64
+_PATHS: Final = ("models", "policies", "output_dir")
+
+
+class RunFile(BaseModel):
+    """What a run file may hold; every key is a flag's name with underscores."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    project: str
+    criteria: str = ""
+    project_id: str | None = None
+    budget: float | None = None
+    time: float | None = None
+    concurrency: Annotated[int, Field(ge=1)] = _DEFAULTS.concurrency
+    threshold: Annotated[float, Field(ge=0, le=1)] = _DEFAULTS.threshold
+    max_iterations: Annotated[int, Field(ge=1)] = _DEFAULTS.max_iterations
+    max_tasks: Annotated[int, Field(ge=1)] = _DEFAULTS.max_tasks
+    models: str | None = None
+    policies: str | None = None
+    output_dir: str | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """How hard the run is to try."""
+        return Settings(
+            threshold=self.threshold,
+            max_iterations=self.max_iterations,
+            max_tasks=self.max_tasks,
+            concurrency=self.concurrency,
+        )
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        """Refuse what no file name and no request can carry."""
+        if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
+            raise ValueError("it holds bytes that are no UTF-8 text")
+        return value
+
+    @field_validator("project_id")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        """An id stands in spans, file names and on command lines."""
+        harmless = value is None or (
+            len(value) <= _MAX_ID_LENGTH
+            and value.isascii()
+            and value[:1].isalnum()
+            and value.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        )
+        if not harmless:
+            raise ValueError(
+                f"use up to {_MAX_ID_LENGTH} letters, digits, '-', '_' and '.', "
+                "the first a letter or a digit"
+            )
+        return value
+
+
+def describe(flags: Mapping[str, Any], file: Path | None) -> RunFile:
+    """Lay the flags that were given (not None) over the file's entries and check the whole.
+
+    A path in the file is relative to the file; a flag's path to the current directory.
+
+    Raises:
+        InputError: the file cannot be read, or an entry or a flag cannot be used.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    entries = _read(file) if file is not None else {}
+    try:
+        return RunFile.model_validate({**entries, **given})
+    except ValidationError as error:
+        raise InputError(_sentence(error.errors()[0], given, file)) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read the run file {str(file)!r}: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"The run file {str(file)!r} is not YAML: {error}.") from error
+    if not isinstance(entries, dict):
+        raise InputError(
+            f"The run file {str(file)!r} holds {reprlib.repr(entries)} instead of entries such as "
+            "`project: Build a …`."
+        )
+    beside = {
+        key: str(file.parent / entries[key]) for key in _PATHS if isinstance(entries.get(key), str)
+    }
+    return {str(key): value for key, value in {**entries, **beside}.items()}
+
+
+def _sentence(problem: ErrorDetails, given: Mapping[str, Any], file: Path | None) -> str:
+    """Name the place in the user's terms, the value, and what to do about it."""
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"There is no {key}; say it with --{key} TEXT or in a --file."
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(RunFile.model_fields)
+        return f"The run file {str(file)!r} has an unknown key {key!r}; it may have {known}."
+    place = f"--{key.replace('_', '-')}" if key in given else f"{key!r} in {str(file)!r}"
+    cause = problem.get("ctx", {}).get("error", problem["msg"])
+    value = reprlib.repr(problem["input"])
+    return f"{place} cannot be {value}: {str(cause)[:1].lower()}{str(cause)[1:]}."
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
