@@ -107,7 +107,7 @@ _TASK = SpanSpec(
         _start(names.TASK_DEPENDS_ON, "str[]", "ids of the tasks whose results it reads"),
         _founding(_start(names.TASK_TYPE, "str", "the task type")),
         _ERROR_TYPE,
-        _end(names.TASK_STATUS, "str", "how the task ended", default="failed"),
+        _end(names.TASK_STATUS, "str", "how the task ended"),
         _end(
             names.TASK_SCORE, "float", "the best attempt's score, 0 to 1", "an attempt was scored"
         ),

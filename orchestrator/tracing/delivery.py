@@ -1,0 +1,164 @@
+"""The road out of the process: every span counted in and out, closed within a deadline."""
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from orchestrator.redaction import redact
+
+_log = logging.getLogger("orchestrator.tracing")
+
+QUEUE_SIZE: Final = 65_536
+"""Holds a burst of 100,000 spans against a live receiver (205 MB at the very worst); the SDK's
+own 2,048 loses a sixth of 10,000."""
+
+_CHATTER: Final = (
+    "opentelemetry.exporter.otlp.proto.grpc.exporter",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.sdk.trace.export",
+    "opentelemetry.sdk._shared_internal",
+)
+"""Loggers that tell of every failed attempt; we tell once, at the end."""
+
+_GRACE_S: Final = 0.2
+"""What an interrupted request gets to come back, so that the count is true."""
+
+_exporting = threading.local()
+
+
+class _CountedExporter(SpanExporter):
+    """Counts what was delivered, and keeps the last complaint instead of printing each."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self.exporter = exporter
+        self.delivered = 0
+        self.complaint = ""
+        for name in _CHATTER:
+            logging.getLogger(name).addFilter(self._keep)
+
+    def _keep(self, record: logging.LogRecord) -> bool:
+        """A logging filter: what our own export says is kept, what others say passes."""
+        if getattr(_exporting, "by", None) is not self:
+            return True
+        if record.levelno >= logging.WARNING:
+            self.complaint = record.getMessage()
+        return False
+
+    def export(self, batch: Sequence[ReadableSpan]) -> SpanExportResult:
+        _exporting.by = self
+        try:
+            result = self.exporter.export(batch)
+        except Exception as error:  # noqa: BLE001  (a failed export is counted, never raised)
+            self.complaint = f"{type(error).__name__}: {error}"
+            result = SpanExportResult.FAILURE
+        finally:
+            _exporting.by = None
+        if result is SpanExportResult.SUCCESS:
+            self.delivered += len(batch)
+        return result
+
+    def shutdown(self) -> None:
+        self.exporter.shutdown()
+        for name in _CHATTER:
+            logging.getLogger(name).removeFilter(self._keep)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self.exporter.force_flush(timeout_millis)
+
+
+class Delivery(SpanProcessor):
+    """Hands spans to a receiver in batches, in the background.
+
+    The SDK's own processor drops silently, waits up to 30 s for a dead receiver, and its
+    `force_flush` keeps no bound; this one counts, and its `close` keeps the bound.
+    """
+
+    def __init__(self, exporter: SpanExporter, *, to: str, environ: Mapping[str, str]) -> None:
+        self._to = to
+        self._exporter = _CountedExporter(exporter)
+        size = None if environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE_SIZE
+        self._inner = BatchSpanProcessor(self._exporter, max_queue_size=size)
+        self._lock = threading.Lock()
+        self._handed = 0
+        self._told = threading.Event()
+        self._closing: Callable[[], None] = self.shutdown
+        self._closer = self._waiting_closer()
+        forget = weakref.WeakMethod(self._forget)
+        os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
+
+    def _waiting_closer(self) -> threading.Thread:
+        """A thread that is there before the end: at exit, Python 3.12 starts none."""
+        closer = threading.Thread(target=self._close_when_told, name="trace-closer", daemon=True)
+        closer.start()
+        return closer
+
+    def _close_when_told(self) -> None:
+        self._told.wait()
+        self._closing()
+
+    def _forget(self) -> None:
+        """After a fork the spans, the counts and the threads are the parent's."""
+        self._lock = threading.Lock()
+        self._handed = self._exporter.delivered = 0
+        self._told = threading.Event()
+        self._closer = self._waiting_closer()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing is to be done."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a span, unless the trace was not sampled."""
+        if self._told.is_set() or not (span.context and span.context.trace_flags.sampled):
+            return
+        with self._lock:
+            self._handed += 1
+        self._inner.on_end(span)
+
+    def shutdown(self) -> None:
+        """Deliver what is queued, however long it takes: `close` is the one with a bound."""
+        self._inner.shutdown()  # type: ignore[no-untyped-call]  # the SDK has no annotation
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Deliver what is queued."""
+        return self._inner.force_flush(timeout_millis)
+
+    def close(self, timeout_s: float, closing: Callable[[], None] | None = None) -> int:
+        """Deliver what is queued within `timeout_s`, then give up; say what was lost.
+
+        Args:
+            timeout_s: seconds; a request that cannot be interrupted may add a fraction of one.
+            closing: what shuts down more than this road, such as a provider's own shutdown.
+
+        Returns:
+            How many spans never arrived, those dropped by a full queue included.
+        """
+        self._closing = closing or self.shutdown
+        self._told.set()
+        self._closer.join(timeout_s)
+        if self._closer.is_alive():
+            # Interrupts the exporter's waits between attempts; it may block itself.
+            interrupt = threading.Thread(target=self._exporter.shutdown, daemon=True)
+            interrupt.start()
+            self._closer.join(_GRACE_S)
+        lost = self._handed - self._exporter.delivered
+        if lost:
+            _log.warning(
+                "%d of %d spans were lost: %s did not take them within %g s%s",
+                lost,
+                self._handed,
+                self._to,
+                timeout_s,
+                self._reason(),
+            )
+        return lost
+
+    def _reason(self) -> str:
+        complaint = redact(self._exporter.complaint)[:300]
+        return f" ({complaint})." if complaint else "."
