@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from types import BuiltinMethodType, MappingProxyType, MethodType, MethodWrapperType, UnionType
 from typing import Any, Final, Union, get_origin
@@ -27,6 +27,7 @@ _PLAIN_EQUALITIES: Final = frozenset(
         *(re.Pattern, MethodType, BuiltinMethodType, MethodWrapperType),
     )
 )
+_NO_LABELS: Final[frozenset[str]] = frozenset()
 
 
 class ValueMatcher:
@@ -38,8 +39,8 @@ class ValueMatcher:
         """What the matcher is made of; expected values among them are taken apart in turn."""
         return tuple(getattr(self, name) for name in self.__slots__)
 
-    def labels(self) -> Iterator[str]:
-        """Yield the labels of `same` in its parts."""
+    def labels(self) -> frozenset[str]:
+        """The labels of `same` in its parts."""
         return labels_in(self.parts())
 
     def __eq__(self, other: object) -> bool:
@@ -53,7 +54,7 @@ class ValueMatcher:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Itself:
-    """The key of an object that decides its own equality: nothing else is known to be like it."""
+    """The key of an object without a hash: nothing else is known to be like it."""
 
     value: object
 
@@ -90,9 +91,11 @@ def value_key(value: Any) -> Hashable:
         return list, tuple(map(value_key, value))
     if isinstance(value, Mapping):
         return dict, frozenset((key, value_key(item)) for key, item in value.items())
-    if decides_equality(value) or type(value).__hash__ is None:
+    try:
+        hash(value)
+    except TypeError:
         return _Itself(value)
-    return value  # type: ignore[no-any-return]  # hashable, as the line above made sure
+    return value  # type: ignore[no-any-return]  # hashable, as was just tried
 
 
 def describe(expected: Any) -> str:
@@ -118,13 +121,12 @@ def freeze(value: Any) -> Any:
     return value
 
 
-def labels_in(expected: Any) -> Iterator[str]:
-    """Yield the label of every `same` in an expected value."""
+def labels_in(expected: Any) -> frozenset[str]:
+    """Return the labels of `same` in an expected value."""
     if isinstance(expected, ValueMatcher):
-        yield from expected.labels()
-    elif isinstance(expected, list | tuple):
-        for item in expected:
-            yield from labels_in(item)
-    elif isinstance(expected, Mapping):
-        for item in expected.values():
-            yield from labels_in(item)
+        return expected.labels()
+    if isinstance(expected, list | tuple):
+        return _NO_LABELS.union(*map(labels_in, expected))
+    if isinstance(expected, dict | MappingProxyType):
+        return _NO_LABELS.union(*map(labels_in, expected.values()))
+    return _NO_LABELS

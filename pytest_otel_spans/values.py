@@ -91,9 +91,9 @@ class same(ValueMatcher):  # noqa: N801 - as above
         if not isinstance(self.label, str):
             raise TypeError(f"same() takes a label such as same('run'), not {self.label!r}")
 
-    def labels(self) -> Iterator[str]:
-        """Yield the one label."""
-        yield self.label
+    def labels(self) -> frozenset[str]:
+        """The one label."""
+        return frozenset((self.label,))
 
     def __repr__(self) -> str:
         return f"same({self.label!r})"
