@@ -1,5 +1,6 @@
 """Policies as data: what organisation, team and job demand of every model, checked when read."""
 
+import json
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -81,7 +82,7 @@ def load_policies(path: Path) -> tuple[Policy, ...]:
     """Read a policy file, YAML or JSON: the organisation's first, then the team's, then the job's.
 
     Raises:
-        InputError: it cannot be read, is not YAML, says a thing twice, or does not describe
+        InputError: it cannot be read or parsed, says a thing twice, or does not describe
             policies. Nothing is guessed and nothing is skipped: policies fail closed.
     """
     document = _read(path)
@@ -135,22 +136,32 @@ class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice, where YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        seen: set[str] = set()
-        keys = (key for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        for key in keys:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands here twice", key.start_mark
-                )
-            seen.add(key.value)
+        _refuse_twice(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         return super().construct_mapping(node, deep)
 
 
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    _refuse_twice(key for key, _ in pairs)
+    return dict(pairs)
+
+
+def _refuse_twice(keys: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise ValueError(f"the key {key!r} stands twice in one place")
+        seen.add(key)
+
+
 def _read(path: Path) -> object:
+    # JSON has its own parser: YAML's refuses the tabs that JSON may be indented with.
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            return json.loads(text, object_pairs_hook=_object)
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise InputError(f"Cannot read the policy file {str(path)!r}: {error.strerror}.") from error
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         what = " ".join(str(error).split())
-        raise InputError(f"The policy file {str(path)!r} is not YAML: {what}.") from error
+        raise InputError(f"The policy file {str(path)!r} cannot be parsed: {what}.") from error

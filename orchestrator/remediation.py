@@ -22,13 +22,16 @@ REPLACE: Final[RecoveryPlan] = ("fallback_model", "abort_task")
 
 DEFAULT_PLANS: Final[Mapping[str, RecoveryPlan]] = MappingProxyType(
     {
-        "authentication_failed": REPLACE,
-        "permission_denied": REPLACE,
-        "invalid_request": REPLACE,
-        "not_found": REPLACE,
-        "context_too_long": REPLACE,
+        "authentication": REPLACE,
+        "bad_request": REPLACE,
         "circuit_open": REPLACE,
-        "policy_violation": ("abort_task",),
+        "context_length_exceeded": REPLACE,
+        "insufficient_quota": REPLACE,
+        "model_not_found": REPLACE,
+        "permission_denied": REPLACE,
+        # No model was even asked: none is left, or none may be.
+        CallFailed.error_type: ("abort_task",),
+        PolicyViolation.error_type: ("abort_task",),
         "low_score": ("fallback_model", "degrade_quality"),
         "validation_failed": RETRY_FIRST,
     }

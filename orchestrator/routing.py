@@ -21,6 +21,13 @@ QUALITY_PER_USD: Final = 1.0
 QUALITY_PER_SECOND: Final = 0.002
 """A second more per call has to buy so much quality."""
 
+_PEERS: Final = (
+    ", the author itself, as nobody else may judge",
+    " of the author's own provider, as no other may judge",
+    " of another provider than the author's",
+)
+"""Whom a judge was chosen among, by its distance from the author."""
+
 _NO_PINS: Final[Mapping[Role, str]] = MappingProxyType({})
 
 
@@ -99,13 +106,12 @@ class Router:
         peers = [model for model in allowed if _distance(model, author) == distance]
         model = max(peers, key=self._score)
         profile = self._telemetry.profile(model.id)
-        return _choice(
-            model,
-            author,
-            f"{model.id!r} is the best of {len(peers)}: quality "
-            f"{expected_quality(model, profile):.2f}, ${forecast(model):.4f} a call, "
-            f"{_latency_ms(model, profile):.0f} ms{_caveat(model, author)}.",
+        reason = (
+            f"{model.id!r} is the best of {len(peers)}{_PEERS[distance] if author else ''}: "
+            f"quality {expected_quality(model, profile):.2f}, ${forecast(model):.4f} a call, "
+            f"{_latency_ms(model, profile):.0f} ms."
         )
+        return _choice(model, author, reason)
 
     def _score(self, model: ModelEntry) -> float:
         return score(model, self._telemetry.profile(model.id))
@@ -165,17 +171,6 @@ def _distance(model: ModelEntry, author: ModelEntry | None) -> int:
 def _choice(model: ModelEntry, author: ModelEntry | None, reason: str) -> Choice:
     crosses = author is not None and model.provider != author.provider
     return Choice(model=model, reason=reason, crosses=crosses)
-
-
-def _caveat(model: ModelEntry, author: ModelEntry | None) -> str:
-    """What a judge that is not of another provider has to be excused with."""
-    match _distance(model, author):
-        case 0 if author is not None:
-            return "; it judges its own work, because nobody else may"
-        case 1:
-            return f"; the author's own provider {model.provider!r} judges, because no other may"
-        case _:
-            return ""
 
 
 def _listed(names: Sequence[str], conjunction: str = "and") -> str:

@@ -1,0 +1,281 @@
+"""Of the models that may serve, the best one does, and says why."""
+
+from decimal import Decimal
+
+import pytest
+
+from orchestrator.catalogue import Catalogue, ModelEntry, Price
+from orchestrator.errors import CallFailed, InputError, PolicyViolation
+from orchestrator.events import AttemptScored, CallCompleted
+from orchestrator.hooks import HookRegistry
+from orchestrator.models import Usage
+from orchestrator.policies import Policy, Rules
+from orchestrator.policy_engine import PolicyEngine
+from orchestrator.routing import Router, expected_quality
+from orchestrator.telemetry import Profile, TelemetryCollector
+from orchestrator.tracing import TracingConfig, configure_tracing
+from pytest_otel_spans import assert_span_tree, span
+
+
+@pytest.fixture
+def traced(spans):
+    configure_tracing(TracingConfig(enabled=True))
+    yield spans
+    configure_tracing(TracingConfig(enabled=False))
+
+
+def model(name, provider="north", **facts):
+    return ModelEntry(id=name, provider=provider, api="offline", **facts)
+
+
+def router(*models, policies=(), telemetry=None, ready=None, pins=None):
+    telemetry = telemetry or TelemetryCollector()
+    judge = PolicyEngine(policies, project_id="p", hooks=HookRegistry(), telemetry=telemetry)
+    ready = [entry.id for entry in models] if ready is None else ready
+    return Router(Catalogue(models=models), ready, judge, telemetry, pins or {})
+
+
+def hard(**rules):
+    return Policy(name="p", rules=Rules(**rules))
+
+
+def call(name, *, latency_ms=1.0, error_type=None):
+    return CallCompleted(
+        project_id="p",
+        call_type="generate",
+        model=name,
+        provider="north",
+        task_id="t1",
+        usage=Usage(),
+        cost_usd=Decimal(0),
+        latency_ms=latency_ms,
+        attempts=1,
+        error_type=error_type,
+    )
+
+
+def dollars(per_million):
+    return Price(input=Decimal(per_million), output=Decimal(per_million))
+
+
+GOOD, FAIR = model("good", quality=0.8), model("fair", quality=0.6)
+
+
+async def test_choosing_opens_one_span_of_check(traced):
+    await router(GOOD, FAIR).choose("author")
+
+    assert_span_tree(traced, span("policy_check", {"orchestrator.policy.operation": "check"}))
+
+
+async def test_the_better_model_is_chosen_and_the_reason_is_a_sentence():
+    choice = await router(FAIR, GOOD).choose("author")
+
+    assert choice.model == GOOD
+    assert choice.reason == "'good' is the best of 2: quality 0.80, $0.0000 a call, 0 ms."
+    assert choice.crosses is False
+
+
+async def test_in_a_tie_the_catalogue_decides():
+    first, second = model("z"), model("a")
+
+    choice = await router(first, second, ready=["a", "z"]).choose("author")
+
+    assert choice.model == first
+
+
+async def test_a_model_that_is_not_ready_is_no_candidate():
+    choice = await router(GOOD, FAIR, ready=["fair"]).choose("author")
+
+    assert choice.model == FAIR
+
+
+async def test_a_dear_model_has_to_be_worth_it():
+    # A typical call costs $0.16 at forty dollars a million tokens, and 0.08 at twenty.
+    dear = model("dear", quality=0.7, price=dollars(40))
+    fairly_dear = model("fairly-dear", quality=0.7, price=dollars(20))
+
+    assert (await router(dear, FAIR).choose("author")).model == FAIR
+    assert (await router(fairly_dear, FAIR).choose("author")).model == fairly_dear
+
+
+async def test_a_slow_model_has_to_be_worth_it():
+    telemetry = TelemetryCollector()
+    telemetry(call("good", latency_ms=120_000))
+
+    choice = await router(GOOD, FAIR, telemetry=telemetry).choose("author")
+
+    assert choice.model == FAIR
+
+
+async def test_scores_of_the_run_outweigh_the_catalogue_in_time():
+    telemetry = TelemetryCollector()
+    choose = router(GOOD, FAIR, telemetry=telemetry).choose
+    poor = AttemptScored(project_id="p", task_id="t1", iteration=1, model="good", score=0.2)
+
+    telemetry(poor)
+    after_one = await choose("author")
+    telemetry(poor)
+    after_two = await choose("author")
+
+    assert after_one.model == GOOD
+    assert after_two.model == FAIR
+
+
+async def test_failed_calls_count_against_a_model():
+    telemetry = TelemetryCollector()
+    choose = router(GOOD, FAIR, telemetry=telemetry).choose
+
+    for _ in range(2):
+        telemetry(call("good", error_type="server_error"))
+
+    assert (await choose("author")).model == FAIR
+
+
+def test_without_measurements_quality_is_the_catalogues():
+    assert expected_quality(GOOD, Profile()) == pytest.approx(0.8)
+
+
+async def test_a_reviewer_is_of_another_provider_even_if_it_is_worse():
+    other = model("other", "south", quality=0.1)
+
+    choice = await router(GOOD, FAIR, other).choose("reviewer", author=GOOD)
+
+    assert choice.model == other
+    assert choice.crosses is True
+    assert "the best of 1 of another provider than the author's:" in choice.reason
+
+
+async def test_a_reviewer_of_the_same_provider_is_another_model_and_says_so():
+    choice = await router(GOOD, FAIR).choose("reviewer", author=GOOD)
+
+    assert choice.model == FAIR
+    assert choice.crosses is False
+    assert "the best of 1 of the author's own provider, as no other may judge:" in choice.reason
+
+
+async def test_an_author_that_is_alone_judges_its_own_work_and_says_so():
+    choice = await router(GOOD).choose("reviewer", author=GOOD)
+
+    assert choice.model == GOOD
+    assert choice.crosses is False
+    assert "the best of 1, the author itself, as nobody else may judge:" in choice.reason
+
+
+async def test_a_policy_outweighs_a_reviewer_of_another_provider():
+    other = model("other", "south")
+
+    choice = await router(GOOD, other, policies=[hard(blocked_providers=["south"])]).choose(
+        "reviewer", author=GOOD
+    )
+
+    assert choice.model == GOOD
+
+
+async def test_a_fallback_is_none_of_those_that_failed():
+    choice = await router(GOOD, FAIR).choose("fallback", excluded=frozenset({"good"}))
+
+    assert choice.model == FAIR
+
+
+async def test_a_fallback_obeys_policies_too():
+    routes = router(GOOD, FAIR, policies=[hard(blocked_models=["fair"])])
+
+    with pytest.raises(PolicyViolation):
+        await routes.choose("fallback", excluded=frozenset({"good"}))
+
+
+async def test_when_every_model_failed_the_call_is_lost(traced):
+    with pytest.raises(CallFailed) as failure:
+        await router(GOOD, FAIR).choose("fallback", excluded=frozenset({"good", "fair"}))
+
+    assert str(failure.value) == (
+        "No model is left to serve as fallback: 'fair' and 'good' did not do, "
+        "and no other is ready. Make another model of the catalogue ready."
+    )
+    assert traced.none("policy_check")
+
+
+async def test_when_policies_leave_nobody_every_exclusion_is_named():
+    routes = router(
+        GOOD,
+        model("far", region="us"),
+        policies=[
+            Policy(name="eu-only", rules=Rules(blocked_regions=("us",))),
+            Policy(name="watch", mode="monitor", rules=Rules(blocked_models=("far",))),
+        ],
+    )
+
+    with pytest.raises(PolicyViolation) as refusal:
+        await routes.choose("author")
+
+    assert str(refusal.value) == (
+        "Policies leave no model to serve as author: "
+        "'good' breaks blocked_regions of policy 'eu-only' (its region is not stated); "
+        "'far' breaks blocked_regions of policy 'eu-only' (its region is us). "
+        "Change the policy file, or make a model ready that it allows."
+    )
+
+
+async def test_what_the_task_has_spent_reaches_the_policies():
+    routes = router(GOOD, policies=[hard(max_cost_per_task_usd=1)])
+
+    with pytest.raises(PolicyViolation, match="max_cost_per_task_usd"):
+        await routes.choose("author", spent_usd=Decimal("1.01"))
+
+
+async def test_a_pinned_model_is_enforced_and_not_selected(traced):
+    choice = await router(GOOD, FAIR, pins={"author": "fair"}).choose("author")
+
+    assert choice.model == FAIR
+    assert choice.reason == "'fair' is pinned as author."
+    assert_span_tree(traced, span("policy_check", {"orchestrator.policy.operation": "enforce"}))
+
+
+async def test_a_pinned_model_obeys_policies(traced):
+    routes = router(GOOD, FAIR, policies=[hard(blocked_models=["fair"])], pins={"author": "fair"})
+
+    with pytest.raises(PolicyViolation, match="'fair' breaks blocked_models"):
+        await routes.choose("author")
+
+    assert_span_tree(traced, span("policy_check", {"passed": False}))
+
+
+async def test_a_pinned_model_that_failed_is_replaced_by_selection():
+    routes = router(GOOD, FAIR, pins={"author": "good"})
+
+    choice = await routes.choose("author", excluded=frozenset({"good"}))
+
+    assert choice.model == FAIR
+
+
+async def test_a_pinned_reviewer_crosses_when_it_is_of_another_provider():
+    other = model("other", "south")
+
+    choice = await router(GOOD, other, pins={"reviewer": "other"}).choose("reviewer", author=GOOD)
+
+    assert choice.crosses is True
+
+
+def test_without_a_ready_model_the_keys_are_named():
+    keyed = [model("x", key_env="X_KEY"), model("y", key_env="Y_KEY"), model("z", key_env="Z_KEY")]
+
+    with pytest.raises(InputError) as refusal:
+        router(*keyed, ready=[])
+
+    assert str(refusal.value) == (
+        "No model of the catalogue is ready. Set 'X_KEY', 'Y_KEY' or 'Z_KEY'."
+    )
+
+
+def test_without_a_ready_model_that_has_a_key_another_is_asked_for():
+    with pytest.raises(InputError, match="Add one that needs no key"):
+        router(GOOD, ready=[])
+
+
+def test_a_pinned_model_has_to_be_ready():
+    with pytest.raises(InputError) as refusal:
+        router(GOOD, FAIR, ready=["good"], pins={"reviewer": "fair"})
+
+    assert str(refusal.value) == (
+        "Model 'fair' is pinned as reviewer, but it is not ready; ready are 'good'."
+    )

@@ -1,0 +1,99 @@
+"""Telemetry knows each model by what it did."""
+
+from decimal import Decimal
+
+import pytest
+
+from orchestrator.events import AttemptScored, CallCompleted, CallStarted
+from orchestrator.models import Usage
+from orchestrator.telemetry import LATENCY_WINDOW, Profile, TelemetryCollector
+
+
+def completed(model="a", *, latency_ms=10.0, cost="0", error_type=None):
+    return CallCompleted(
+        project_id="p",
+        call_type="generate",
+        model=model,
+        provider="north",
+        task_id="t1",
+        usage=Usage(),
+        cost_usd=Decimal(cost),
+        latency_ms=latency_ms,
+        attempts=1,
+        error_type=error_type,
+    )
+
+
+def scored(score, model="a"):
+    return AttemptScored(project_id="p", task_id="t1", iteration=1, model=model, score=score)
+
+
+def fed(*events):
+    telemetry = TelemetryCollector()
+    for event in events:
+        telemetry(event)
+    return telemetry
+
+
+def test_a_stranger_has_an_empty_profile():
+    telemetry = fed()
+
+    assert telemetry.profile("a") == Profile()
+    assert telemetry.profile("a").p95_latency_ms is None
+
+
+def test_calls_failures_and_cost_are_counted_per_model():
+    telemetry = fed(
+        completed(cost="0.1"),
+        completed(cost="0.2", error_type="timeout"),
+        completed("b", cost="5"),
+    )
+
+    profile = telemetry.profile("a")
+
+    assert (profile.calls, profile.failures) == (2, 1)
+    assert profile.cost_usd == Decimal("0.3")
+
+
+def test_a_quick_failure_does_not_look_like_a_quick_model():
+    telemetry = fed(completed(latency_ms=800), completed(latency_ms=1, error_type="unauthorized"))
+
+    profile = telemetry.profile("a")
+
+    assert profile.ema_latency_ms == profile.p95_latency_ms == 800
+
+
+def test_the_moving_average_follows_the_newest_call_by_a_fifth():
+    telemetry = fed(completed(latency_ms=100), completed(latency_ms=200))
+
+    assert telemetry.profile("a").ema_latency_ms == pytest.approx(120)
+
+
+def test_p95_is_the_nearest_rank():
+    telemetry = fed(*(completed(latency_ms=ms) for ms in range(100, 0, -1)))
+
+    assert telemetry.profile("a").p95_latency_ms == 95
+
+
+def test_p95_forgets_calls_that_left_the_window():
+    slow = [completed(latency_ms=9_000) for _ in range(LATENCY_WINDOW)]
+    quick = [completed(latency_ms=10) for _ in range(LATENCY_WINDOW)]
+
+    profile = fed(*slow, *quick).profile("a")
+
+    assert profile.p95_latency_ms == 10
+    assert profile.calls == 2 * LATENCY_WINDOW
+
+
+def test_quality_is_the_mean_of_the_scores():
+    profile = fed(scored(0.5), scored(1.0), scored(0.0, model="b")).profile("a")
+
+    assert (profile.scores, profile.quality) == (2, 0.75)
+
+
+def test_other_events_change_nothing():
+    started = CallStarted(
+        project_id="p", call_type="generate", model="a", task_id="t1", iteration=1
+    )
+
+    assert fed(started).profile("a") == Profile()

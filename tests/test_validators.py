@@ -1,0 +1,160 @@
+"""Validators judge text, whatever it is, and run none of it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import InputError
+from orchestrator.tracing import TracingConfig, configure_tracing
+from orchestrator.validators import MAX_CODE_CHARACTERS, MIN_CHARACTERS, known, validate
+from pytest_otel_spans import assert_span_tree, span
+
+
+@pytest.fixture
+def traced(spans):
+    configure_tracing(TracingConfig(enabled=True))
+    yield spans
+    configure_tracing(TracingConfig(enabled=False))
+
+
+@pytest.mark.parametrize(
+    ("output", "outcome"), [("x = 1", "passed"), ("x = (", "failed"), ("x" * 100_000, "unverified")]
+)
+def test_a_validation_is_one_span(traced, output, outcome):
+    validation = validate("python_syntax", output)
+
+    assert validation.outcome == outcome
+    assert_span_tree(
+        traced,
+        span(
+            "validation",
+            {
+                "orchestrator.validator": "python_syntax",
+                "orchestrator.validation.passed": outcome == "passed",
+                "orchestrator.validation.outcome": outcome,
+            },
+            only=True,
+        ).ok(),
+    )
+
+
+def test_an_unknown_validator_is_refused():
+    with pytest.raises(InputError) as refusal:
+        validate("pytest", "x = 1")
+
+    assert str(refusal.value) == (
+        "There is no validator 'pytest'; known are python_syntax, length."
+    )
+
+
+def test_all_names_are_known():
+    assert known() == ("python_syntax", "length")
+
+
+MODULE = "def f():\n    return 1\n"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        MODULE,
+        f"Here it is:\n\n```python\n{MODULE}```\n\nDone.",
+        f"Here it is:\n\n```py title=f.py\n{MODULE}```",
+        f"```\n{MODULE}```",
+        f"~~~python\n{MODULE}~~~",
+        f"````python\n{MODULE}x = '''\n```\n'''\n````",
+        f"1. First\n\n   ```python\n   {MODULE.replace('    ', '       ')}   ```\n",
+        f"Unfinished:\n```python\n{MODULE}",
+        f"```python\r\n{MODULE}```\r\nDone: it works.\r\n",
+        f"```bash\nrm -rf / && (\n```\n```python\n{MODULE}```",
+        f"```\nnot python at all\n```\n```python\n{MODULE}```",
+        '"""Says:\n\n```python\nx = (\n```\n"""\n\nx = 1\n',
+        "print('Hello')",
+        "x = '\\d'  # an odd escape",
+    ],
+)
+def test_python_that_can_be_read_passes(output):
+    assert validate("python_syntax", output).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("output", "detail"),
+    [
+        ("", "no Python code"),
+        ("# A heading\n", "no Python code"),
+        ("Hello", "no Python code"),
+        ("Hello, world", "no Python code"),
+        ("Note: done", "no Python code"),
+        ("```python\n# nothing yet\n```", "no Python code"),
+        ("```bash\nls\n```", "no Python code; read as a module, line 1: invalid syntax"),
+        ("The answer is yes.", "no Python code; read as a module, line 1: invalid syntax"),
+        (
+            "```python\nx = 1\n```\n\n```python\nx = 1\ny = = 2\n```",
+            "code block 2 of 2: line 2: invalid syntax",
+        ),
+    ],
+)
+def test_what_is_no_python_fails_and_says_where(output, detail):
+    validation = validate("python_syntax", output)
+
+    assert (validation.outcome, validation.detail) == ("failed", detail)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "-" * 60_000 + "1",
+        "+".join(["1"] * 30_000),
+        "a" + "()" * 30_000,
+        "(" * 60_000,
+        "if a:\n pass\n" + "elif a:\n pass\n" * 4_000,
+        "x = 1\0",
+        "x = '\ud800'",
+        "x = " + "1" * 60_000,
+    ],
+    ids=["unary", "sum", "calls", "brackets", "elif", "null", "surrogate", "digits"],
+)
+@pytest.mark.parametrize("form", ["{}", "```python\n{}\n```"], ids=["module", "block"])
+def test_hostile_code_fails_and_escapes_as_nothing_else(code, form):
+    assert validate("python_syntax", form.format(code)).outcome == "failed"
+
+
+def test_code_is_read_and_not_run(tmp_path):
+    witness = tmp_path / "witness"
+
+    validation = validate("python_syntax", f"open({str(witness)!r}, 'w').close()")
+
+    assert validation.outcome == "passed"
+    assert not witness.exists()
+
+
+def test_an_output_that_is_too_long_to_parse_is_unverified():
+    validation = validate("python_syntax", "\n" * (MAX_CODE_CHARACTERS + 1))
+
+    assert validation.outcome == "unverified"
+    assert not validation.detail.startswith("no Python")
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.sampled_from("`~\n python\t\r{}()x=1\0\ud800")))
+def test_no_text_breaks_a_validator(output):
+    for name in known():
+        assert validate(name, output).outcome in {"passed", "failed"}
+
+
+@pytest.mark.parametrize(
+    ("output", "outcome"),
+    [
+        ("ab " * (MIN_CHARACTERS // 2), "passed"),
+        ("話" * MIN_CHARACTERS, "passed"),
+        ("a" * (MIN_CHARACTERS - 1), "failed"),
+        (" \n" * MIN_CHARACTERS, "failed"),
+        ("", "failed"),
+    ],
+)
+def test_length_counts_what_is_not_white_space(output, outcome):
+    assert validate("length", output).outcome == outcome
+
+
+def test_length_says_how_much_is_missing():
+    assert validate("length", "a b").detail == "2 characters, at least 100 are asked for"
