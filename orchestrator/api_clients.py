@@ -1,0 +1,275 @@
+"""The one door to models: one call, one span, however many requests it takes.
+
+In this order: the run's deadline, a reservation for the worst case, a timeout, the provider, what
+it cost, the span, the events.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final, Protocol, runtime_checkable
+
+from orchestrator import spans
+from orchestrator.budget import Deadline, Ledger, Reservation
+from orchestrator.calls import Call
+from orchestrator.catalogue import Catalogue, ModelEntry
+from orchestrator.errors import ProviderError, TimeExceeded
+from orchestrator.events import BudgetThresholdPassed, CallCompleted, CallStarted
+from orchestrator.hooks import HookRegistry
+from orchestrator.models import Answer, CallType, Prompt, Reply, Request, Task, Usage
+from orchestrator.ports import Clock, Provider
+from orchestrator.prices import cost_of, worst_case
+from orchestrator.retries import Retries
+from orchestrator.tracing import Span, traced_llm_call
+from orchestrator.tracing.failure import code_of
+from orchestrator.tracing.span import TracedBlock
+
+ATTEMPT_TIMEOUT_S: Final = 120.0
+"""The longest that one request may take, even where the run has more time, or no limit."""
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A provider behind a network says where, and what it leaves out of a request."""
+
+    server: tuple[str, int]
+    takes_temperature: bool
+
+
+class UnifiedClient:
+    """All model calls of one run.
+
+    Args:
+        project_id: whose run it is.
+        catalogue: what is known of each model.
+        providers: who answers, by model id.
+        ledger: the run's money.
+        deadline: the run's time.
+        hooks: told of every call.
+        clock: time for latencies and back-off; timeouts are the event loop's.
+        retries: how often, and after how long, a failed request is sent again.
+        attempt_timeout_s: the longest that one request may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        project_id: str,
+        catalogue: Catalogue,
+        providers: Mapping[str, Provider],
+        ledger: Ledger,
+        deadline: Deadline,
+        hooks: HookRegistry,
+        clock: Clock,
+        retries: Retries | None = None,
+        attempt_timeout_s: float = ATTEMPT_TIMEOUT_S,
+    ) -> None:
+        self._project_id = project_id
+        self._catalogue = catalogue
+        self._providers = providers
+        self._ledger = ledger
+        self._deadline = deadline
+        self._hooks = hooks
+        self._clock = clock
+        self._retries = retries or Retries()
+        self._attempt_timeout_s = attempt_timeout_s
+        self._remotes = {
+            model: provider for model, provider in providers.items() if isinstance(provider, Remote)
+        }
+        self.calls = 0
+        """Logical calls, so `llm_call` spans, begun."""
+        self.usage = Usage()
+        """Tokens billed, all calls."""
+        self.cost_of_task: defaultdict[str, Decimal] = defaultdict(Decimal)
+        """US dollars by task id; planning belongs to no task."""
+
+    async def call(
+        self,
+        model: str,
+        prompt: Prompt,
+        *,
+        call_type: CallType,
+        task: Task | None = None,
+        iteration: int = 0,
+        fallback_from: str | None = None,
+    ) -> Answer:
+        """Ask a model, and ask again where that may help.
+
+        Args:
+            model: the catalogue's id.
+            prompt: what is said; its `max_tokens` is lowered to what the model can.
+            call_type: what it is asked for.
+            task: for which task; None while planning.
+            iteration: of that task, from 1.
+            fallback_from: the model that failed before, where this one stands in for it.
+
+        Raises:
+            ProviderError: no request was answered.
+            InvalidOutput: the answer is empty or cut off; it is paid all the same.
+            BudgetExceeded: the worst case does not fit into what is left.
+            TimeExceeded: the run's time is over.
+        """
+        entry = self._catalogue[model]
+        most = min(prompt.max_tokens, entry.max_output_tokens or prompt.max_tokens)
+        call = Call(
+            entry=entry,
+            prompt=replace(prompt, max_tokens=most),
+            call_type=call_type,
+            task=task,
+            iteration=iteration,
+            fallback_from=fallback_from,
+            asked_s=self._clock.monotonic(),
+        )
+        await self._hooks.emit(
+            CallStarted(
+                project_id=self._project_id,
+                call_type=call_type,
+                model=model,
+                task_id=call.task_id,
+                iteration=iteration,
+            )
+        )
+        error_type = None
+        try:
+            with self._traced(call) as span:
+                reply = await self._recorded(call, span)
+        except BaseException as error:
+            error_type = code_of(error)
+            raise
+        finally:
+            await self._tell(call, error_type)
+        return Answer(
+            text=reply.text,
+            model=model,
+            provider=entry.provider,
+            usage=call.usage,
+            cost_usd=call.cost,
+            latency_ms=call.latency_ms,
+            attempts=call.attempts,
+        )
+
+    def _traced(self, call: Call) -> TracedBlock:
+        entry, prompt = call.entry, call.prompt
+        remote = self._remotes.get(entry.id)
+        host, port = remote.server if remote else (None, None)
+        self.calls += 1
+        return traced_llm_call(
+            entry.id,
+            call.call_type,
+            entry.provider,
+            entry.wire_name,
+            prompt.max_tokens,
+            prompt.temperature if remote is None or remote.takes_temperature else None,
+            "text" if prompt.schema is None else "json",
+            host,
+            port,
+            call.task.type if call.task else None,
+            call.iteration if call.task else None,
+        )
+
+    async def _recorded(self, call: Call, span: Span) -> Reply:
+        """Have the call answered, and say on the span how that went, however it went."""
+        try:
+            return call.usable(await self._answered(call, span))
+        finally:
+            if call.sent_s is None:
+                call.ended_s = self._clock.monotonic()
+            if span.is_recording():
+                span.set_attributes(call.attributes())
+
+    async def _answered(self, call: Call, span: Span) -> Reply:
+        """Send requests until one is answered, or until no other may help."""
+        worst = worst_case(call.entry, call.prompt)
+        while True:
+            self._deadline.check()
+            try:
+                async with self._ledger.reserve(worst) as reservation:
+                    self._deadline.check()
+                    return await self._attempt(call, reservation)
+            except ProviderError as error:
+                wait_s = self._retries.wait_s(error, call.attempts)
+                # A wait that the run has no time for helps nobody; another model may.
+                if wait_s is None or wait_s >= self._deadline.remaining():
+                    raise
+                if span.is_recording():
+                    span.add_event(spans.EVENT_RETRY, call.retried(error, wait_s))
+            await self._clock.sleep(wait_s)
+
+    async def _attempt(self, call: Call, reservation: Reservation) -> Reply:
+        """Send one request; whatever becomes of it, what it cost is settled."""
+        timeout_s = min(self._attempt_timeout_s, self._deadline.remaining())
+        call.attempts += 1
+        if call.sent_s is None:
+            call.sent_s = self._clock.monotonic()
+        # Until something better is known, the request may have been made and billed.
+        usage, is_known = Usage(), False
+        try:
+            async with asyncio.timeout(timeout_s):
+                reply = await self._providers[call.entry.id].complete(
+                    Request(
+                        model=call.entry.wire_name,
+                        call_type=call.call_type,
+                        prompt=call.prompt,
+                        timeout_s=timeout_s,
+                    )
+                )
+            call.reply, usage = reply, reply.usage
+            is_known = usage != Usage()
+        except TimeoutError:
+            raise self._too_late(call.entry, timeout_s) from None
+        except ProviderError as error:
+            is_known = not error.billed
+            raise
+        finally:
+            call.ended_s = self._clock.monotonic()
+            self._settle(call, reservation, usage, is_known=is_known)
+        return reply
+
+    def _settle(
+        self, call: Call, reservation: Reservation, usage: Usage, *, is_known: bool
+    ) -> None:
+        if is_known and usage == Usage():
+            return  # refused: nothing to pay
+        cost = cost_of(call.entry, usage) if is_known else reservation.worst
+        reservation.settle(cost, estimated=not is_known)
+        call.bill(usage, reservation.cost)
+        self.usage += usage
+        if call.task is not None:
+            self.cost_of_task[call.task.id] += reservation.cost
+
+    def _too_late(self, entry: ModelEntry, timeout_s: float) -> ProviderError | TimeExceeded:
+        if timeout_s < self._attempt_timeout_s:
+            return self._deadline.exceeded()
+        return ProviderError(
+            f"Model {entry.id!r} gave no answer within {timeout_s:g} s.",
+            code="timeout",
+            retryable=True,
+            billed=True,
+        )
+
+    async def _tell(self, call: Call, error_type: str | None) -> None:
+        """Tell the hooks how the call ended, and what it did to the budget."""
+        for threshold in self._ledger.passed_thresholds():
+            await self._hooks.emit(
+                BudgetThresholdPassed(
+                    project_id=self._project_id,
+                    threshold=threshold,
+                    spent_usd=self._ledger.spent,
+                )
+            )
+        await self._hooks.emit(
+            CallCompleted(
+                project_id=self._project_id,
+                call_type=call.call_type,
+                model=call.entry.id,
+                provider=call.entry.provider,
+                task_id=call.task_id,
+                usage=call.usage,
+                cost_usd=call.cost,
+                latency_ms=call.latency_ms,
+                attempts=call.attempts,
+                error_type=error_type,
+            )
+        )

@@ -1,0 +1,127 @@
+"""What a call costs, and the most it can cost."""
+
+import ipaddress
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from orchestrator.catalogue import ModelEntry, Price
+from orchestrator.errors import InputError
+from orchestrator.models import Prompt, Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation, TieredPrices
+
+_MILLION: Final = 1_000_000
+_FREE: Final = Price(input=Decimal(0), output=Decimal(0))
+_ENVELOPE_TOKENS: Final = 64
+"""What a vendor adds around the text: roles, separators, the frame of a schema."""
+
+
+def cost_of(entry: ModelEntry, usage: Usage) -> Decimal:
+    """What this usage of this model costs, in US dollars.
+
+    The catalogue's own price counts first; then the embedded and the keyless local models, which
+    are free; then the public price list, cached tokens at their own rate.
+
+    Raises:
+        InputError: nobody knows a price.
+    """
+    if (fixed := _fixed_price(entry)) is not None:
+        return _at(fixed.input, usage.input_tokens) + _at(fixed.output, usage.output_tokens)
+    return _listed(entry, usage).total_price
+
+
+def worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
+    """The most one request with this prompt can cost, in US dollars.
+
+    No tokenizer makes more tokens than a text has bytes, and no answer is longer than its limit;
+    each at the dearest rate that the model has for it.
+
+    Raises:
+        InputError: nobody knows a price.
+    """
+    tokens_in = _bytes_of(prompt) + _ENVELOPE_TOKENS
+    if (fixed := _fixed_price(entry)) is not None:
+        return _at(fixed.input, tokens_in) + _at(fixed.output, prompt.max_tokens)
+    rates = _listed(entry, Usage()).model_price
+    dearest_in = max(_dearest(rates.input_mtok), _dearest(rates.cache_write_mtok))
+    dearest_out = _dearest(rates.output_mtok)
+    return _at(dearest_in, tokens_in) + _at(dearest_out, prompt.max_tokens)
+
+
+def refuse_unpriced(models: Iterable[ModelEntry]) -> None:
+    """Make sure that every one of these models has a price: one without would switch a budget off.
+
+    Raises:
+        InputError: one has none; names it, and what to write into the catalogue.
+    """
+    for entry in models:
+        cost_of(entry, Usage())
+
+
+def is_local(base_url: str) -> bool:
+    """Whether this server stands on this machine or in a private network."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+    return address.is_loopback or address.is_private
+
+
+def _fixed_price(entry: ModelEntry) -> Price | None:
+    if entry.price is not None:
+        return entry.price
+    if entry.api == "offline":
+        return _FREE
+    # A local server that asks for a key is a gateway: somebody behind it sends a bill. What an
+    # environment variable makes of the base URL never makes a model free.
+    if entry.key_env is None and entry.base_url is not None and is_local(entry.base_url):
+        return _FREE
+    return None
+
+
+def _listed(entry: ModelEntry, usage: Usage) -> "PriceCalculation":
+    """Ask the public price list, which costs most of a second to import."""
+    try:
+        import genai_prices
+    except ImportError as error:
+        raise InputError(
+            f"The price of model {entry.id!r} is looked up in a list that is not installed. "
+            "Install it with `pip install 'multi-llm-orchestrator[openai]'`, or give the model "
+            "a price in the catalogue, such as `price: {input: 0.5, output: 2}`."
+        ) from error
+    counted = genai_prices.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_creation_tokens,
+    )
+    try:
+        return genai_prices.calc_price(counted, entry.wire_name, provider_id=entry.provider)
+    except LookupError:
+        pass
+    raise InputError(
+        f"Nobody knows the price of model {entry.id!r} of provider {entry.provider!r}, so no "
+        "budget could hold it. Give it one in the catalogue, in dollars per million tokens, "
+        "such as `price: {input: 0.5, output: 2}`."
+    )
+
+
+def _bytes_of(prompt: Prompt) -> int:
+    schema = json.dumps(prompt.schema.model_json_schema()) if prompt.schema else ""
+    return sum(len(part.encode()) for part in (prompt.system, prompt.text, schema))
+
+
+def _at(rate: Decimal, tokens: int) -> Decimal:
+    return rate * tokens / _MILLION
+
+
+def _dearest(rate: "Decimal | TieredPrices | None") -> Decimal:
+    """The highest rate that this one can become, in dollars per million tokens."""
+    if rate is None or isinstance(rate, Decimal):
+        return rate or Decimal(0)
+    return max(rate.base, *(tier.price for tier in rate.tiers))

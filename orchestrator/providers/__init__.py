@@ -1,0 +1,48 @@
+"""The vendors: which models are ready, and a connection to each."""
+
+from collections.abc import Mapping
+
+from orchestrator.catalogue import Catalogue, ModelEntry
+from orchestrator.errors import InputError
+from orchestrator.ports import Clock, Provider
+from orchestrator.providers.offline import OfflineProvider
+from orchestrator.providers.openai import OpenAIProvider
+
+
+def ready_models(catalogue: Catalogue, environ: Mapping[str, str]) -> tuple[ModelEntry, ...]:
+    """The remote models whose key is set or that need none; without any, the offline ones."""
+    remote = tuple(
+        entry for entry in catalogue.models if entry.api != "offline" and _has_key(entry, environ)
+    )
+    return remote or tuple(entry for entry in catalogue.models if entry.api == "offline")
+
+
+def connect(catalogue: Catalogue, environ: Mapping[str, str], clock: Clock) -> dict[str, Provider]:
+    """A provider for every model that is ready, by model id; nothing is sent to anybody yet.
+
+    Raises:
+        InputError: no model is ready, or one of them cannot be reached the way it is described.
+    """
+    ready = ready_models(catalogue, environ)
+    if not ready:
+        keys = sorted({entry.key_env for entry in catalogue.models if entry.key_env})
+        raise InputError(
+            f"No model of the catalogue is ready. Set the key of one ({', '.join(keys)}), "
+            "or add an offline model."
+        )
+    return {entry.id: _connected(entry, environ, clock) for entry in ready}
+
+
+def _has_key(entry: ModelEntry, environ: Mapping[str, str]) -> bool:
+    return entry.key_env is None or bool(environ.get(entry.key_env, "").strip())
+
+
+def _connected(entry: ModelEntry, environ: Mapping[str, str], clock: Clock) -> Provider:
+    if entry.api == "offline":
+        return OfflineProvider(entry, clock)
+    if entry.api == "openai":
+        return OpenAIProvider(entry, environ)
+    raise InputError(
+        f"Model {entry.id!r} is reached by the API {entry.api!r}, which this version does not "
+        "speak. Reach it through an OpenAI-compatible base_url with `api: openai`."
+    )
