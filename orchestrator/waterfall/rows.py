@@ -1,0 +1,58 @@
+"""The lines of the tree: which spans are shown, and which are folded into one line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator import spans
+from orchestrator.waterfall.story import marks, most_interesting_first
+from orchestrator.waterfall.trace import SpanRecord, Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the tree: a span, or siblings that found no room, folded together."""
+
+    branches: str
+    """The branches of the tree that stand before the name."""
+    spans: tuple[SpanRecord, ...]
+    folded: str = ""
+    """What a folded line says of its spans."""
+
+
+def rows_of(trace: Trace, limit: int) -> list[Row]:
+    """The tree, the `limit` spans that say most in full, each below its ancestors."""
+    return list(_rows(trace, trace.root, _shown(trace, limit), "", ""))
+
+
+def _shown(trace: Trace, limit: int) -> set[int]:
+    if len(trace.spans) <= limit:
+        return {span.id for span in trace.spans}
+    shown: set[int] = {trace.root.id}
+    for span in most_interesting_first(trace):
+        way = {each.id for each in trace.ancestors(span)} - shown
+        if len(shown) + len(way) <= limit:
+            shown |= way
+    return shown
+
+
+def _rows(
+    trace: Trace, span: SpanRecord, shown: set[int], branch: str, below: str
+) -> Iterator[Row]:
+    yield Row(branches=branch, spans=(span,))
+    children = [child for child in trace.children(span) if child.id in shown]
+    hidden = tuple(child for child in trace.children(span) if child.id not in shown)
+    for number, child in enumerate(children, 1):
+        is_last = number == len(children) and not hidden
+        fork, rail = ("└ ", "  ") if is_last else ("├ ", "│ ")
+        yield from _rows(trace, child, shown, below + fork, below + rail)
+    if hidden:
+        yield Row(branches=below + "└ ", spans=hidden, folded=_label(trace, hidden))
+
+
+def _label(trace: Trace, hidden: tuple[SpanRecord, ...]) -> str:
+    """How many there are, and in how many of them something went wrong."""
+    are_tasks = all(span.name.startswith(spans.SPAN_TASK) for span in hidden)
+    noun = " task" if are_tasks else " span"
+    marked = sum(any(marks(each) for each in trace.under(span)) for span in hidden)
+    told = f"… {len(hidden):,} more{noun}{'s' if len(hidden) > 1 else ''}"
+    return f"{told}, {marked:,} with marks" if marked else told

@@ -1,0 +1,104 @@
+"""What a trace has to say: totals, who is to blame, the slowest and the dearest calls."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from orchestrator import spans
+from orchestrator.waterfall.trace import SpanRecord, Trace
+
+TOP: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """The span that held the run up longest, in its own time on the critical path."""
+
+    span: SpanRecord
+    held_ns: int
+
+
+def calls(trace: Trace) -> list[SpanRecord]:
+    """Every model call."""
+    return [span for span in trace.spans if span.name.startswith(spans.SPAN_LLM_CALL)]
+
+
+def cost_of(span: SpanRecord) -> Decimal:
+    """Dollars of one call."""
+    return Decimal(repr(span.attributes.get(spans.COST_USD, 0.0)))
+
+
+def slowest(trace: Trace) -> list[SpanRecord]:
+    """The calls that took longest, longest first."""
+    return sorted(calls(trace), key=lambda span: span.duration_ns, reverse=True)[:TOP]
+
+
+def dearest(trace: Trace) -> list[SpanRecord]:
+    """The calls that cost most, dearest first; calls that cost nothing are not among them."""
+    return sorted(filter(cost_of, calls(trace)), key=cost_of, reverse=True)[:TOP]
+
+
+def blame(trace: Trace) -> Blame | None:
+    """Who held the run up longest, or None for a run without length."""
+    held: Counter[int] = Counter()
+    for segment in trace.critical_path:
+        held[segment.span.id] += segment.end_ns - segment.start_ns
+    if not held:
+        return None
+    worst, held_ns = held.most_common(1)[0]
+    return Blame(span=next(span for span in trace.spans if span.id == worst), held_ns=held_ns)
+
+
+def marks(span: SpanRecord) -> list[str]:
+    """What a reader should see at a glance: failures, retries, fallbacks, recoveries, refusals."""
+    said = span.attributes
+    found: list[str] = []
+    if span.failed:
+        found.append(f"✗ {said.get(spans.ERROR_TYPE, 'failed')}")
+    if retries := span.events.count(spans.EVENT_RETRY):
+        found.append(f"↻ {retries}")
+    if spans.FALLBACK_FROM in said:
+        found.append(f"⇄ for {said[spans.FALLBACK_FROM]}")
+    if said.get(spans.CACHE_HIT):
+        found.append("cached")
+    if spans.TASK_SKIPPED_BECAUSE in said:
+        found.append("skipped")
+    if spans.STRATEGY in said:
+        found.append("✓ recovered" if said.get(spans.SUCCESS) else "✗ no recovery")
+    if violations := said.get(spans.VIOLATIONS_COUNT):
+        found.append(f"{violations} violated" if said.get(spans.PASSED) else "✗ blocked")
+    if said.get(spans.VALIDATION_OUTCOME) in {"failed", "unverified"}:
+        found.append(f"✗ {said[spans.VALIDATION_OUTCOME]}")
+    return found
+
+
+def detail(span: SpanRecord) -> str:
+    """What tells this span from others of its name."""
+    for key in (spans.MODEL, spans.TASK_TYPE, spans.STRATEGY, spans.VALIDATOR, spans.PROJECT_ID):
+        if key in span.attributes:
+            return str(span.attributes[key])
+    return ""
+
+
+def where(trace: Trace, span: SpanRecord) -> str:
+    """The way to a span from below the root, such as ``task:t1 / llm_call:generate``."""
+    way = [each.name for each in trace.ancestors(span) if each is not trace.root]
+    return " / ".join(reversed(way)) or span.name
+
+
+def most_interesting_first(trace: Trace) -> Sequence[SpanRecord]:
+    """All spans in the order in which they deserve one of few lines."""
+    critical = {segment.span.id for segment in trace.critical_path}
+    top = {span.id for span in (*slowest(trace), *dearest(trace))}
+
+    def rank(span: SpanRecord) -> tuple[bool, bool, bool, int]:
+        return (
+            span.id not in top,
+            not marks(span),
+            span.id not in critical,
+            -span.duration_ns,
+        )
+
+    return sorted(trace.spans, key=rank)

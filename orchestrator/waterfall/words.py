@@ -1,0 +1,51 @@
+"""Cells and figures: how the view says times, counts and shares in few characters."""
+
+from dataclasses import dataclass
+from typing import Final
+
+_TEN_MS: Final = 10
+_SECOND_MS: Final = 1_000
+_LONG_MS: Final = 100_000
+_THOUSANDS: Final = 10_000
+_MILLIONS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a line, and how it looks where colour is to be had."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Part, ...]
+
+
+def cell(text: str, width: int) -> str:
+    """The text, cut or filled to a width."""
+    return text.ljust(width) if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
+
+
+def duration(length_ns: int) -> str:
+    """A time as a person reads it: ``0.4 ms``, ``412 ms``, ``12.4 s``, ``3 m 05 s``."""
+    milliseconds = length_ns / 1e6
+    if milliseconds < _TEN_MS:
+        return f"{milliseconds:.1f} ms"
+    if milliseconds < _SECOND_MS:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < _LONG_MS:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f"{minutes} m {seconds:02d} s"
+
+
+def tokens(sent: int, received: int) -> str:
+    """Both directions, or nothing when nothing went over."""
+    return f"{_short(sent)}→{_short(received)}" if sent or received else ""
+
+
+def _short(number: int) -> str:
+    """At most five characters, up to a thousand million."""
+    if number < _THOUSANDS:
+        return f"{number:,}"
+    return f"{number / 1e3:.0f}k" if number < _MILLIONS else f"{number / 1e6:.1f}M"
