@@ -1,1 +1,135 @@
 """The pytest plugin: hooks and fixtures, and nothing imported before they are used but pytest."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_otel_spans.stage import Stage
+
+if TYPE_CHECKING:
+    from pytest_otel_spans.capture import SpanCapture
+    from pytest_otel_spans.scene import Scene
+
+_STAGE = pytest.StashKey[Stage]()
+_SCENE = pytest.StashKey["Scene"]()
+_SECTION = "Captured spans"
+_NO_SDK = (
+    "the fixture `spans` needs the OpenTelemetry SDK, which cannot be imported ({}): "
+    "pip install 'multi-llm-orchestrator[testing]'"
+)
+
+
+@pytest.fixture
+def spans(request: pytest.FixtureRequest) -> Iterator[SpanCapture]:
+    """Capture the OpenTelemetry spans of this test."""
+    try:
+        importlib.import_module("opentelemetry.sdk.trace")
+    except ImportError as missing:
+        pytest.fail(_NO_SDK.format(missing), pytrace=False)
+    from pytest_otel_spans.scene import scene
+
+    with scene(request.node.nodeid, request.config.stash[_STAGE]) as ours:
+        request.node.stash[_SCENE] = ours
+        yield ours.capture
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Build the stage of this session."""
+    config.stash[_STAGE] = Stage()
+
+
+# Innermost of all wrappers: what a plugin opens around a fixture or a test is not the suite's.
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Give a fixture the stage."""
+    with request.config.stash[_STAGE].suite():
+        ours = request.node.stash.get(_SCENE, None)
+        if ours is None:
+            return (yield)
+        with ours.claim():
+            return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Give the test body the stage, and no current span where it uses `spans`."""
+    with item.config.stash[_STAGE].suite():
+        ours = item.stash.get(_SCENE, None)
+        if ours is None:
+            return (yield)
+        with ours.body(), _async_body(item, ours):
+            return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Give the fixtures the stage once more."""
+    with item.config.stash[_STAGE].suite():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_post_finalizer(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Take the stage back between two fixtures that are torn down."""
+    with request.config.stash[_STAGE].pytest_itself():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the spans of a test that failed."""
+    report = yield
+    ours = item.stash.get(_SCENE, None)
+    if ours is None:
+        return report
+    if report.failed:
+        _add_section(report, ours.capture.text(), item.config)
+    if report.when == "teardown":
+        del item.stash[_SCENE]  # items live as long as the session; scenes need not
+    return report
+
+
+@contextmanager
+def _async_body(item: pytest.Item, ours: Scene) -> Iterator[None]:
+    """Start a coroutine test anew in its own task, whose context may be older than the test.
+
+    anyio runs tests and async fixtures in one task, made when the first of them needs it.
+    """
+    test = getattr(item, "obj", None)
+    if not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(test):
+        yield
+        return
+
+    @functools.wraps(test)
+    async def in_its_own_context(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        with ours.body():
+            return await test(*args, **kwargs)
+
+    item.obj = in_its_own_context
+    try:
+        yield
+    finally:
+        item.obj = test
+
+
+def _add_section(report: pytest.TestReport, text: str, config: pytest.Config) -> None:
+    """Add the outline where a reader finds it: a JUnit file holds nothing but the failure."""
+    add_to_failure = getattr(report.longrepr, "addsection", None)
+    if config.getoption("xmlpath", None) and add_to_failure is not None:
+        add_to_failure(_SECTION, text)
+    else:
+        report.sections.append((_SECTION, text))

@@ -1,0 +1,122 @@
+"""An ear on one tracer provider: it hears its spans start and end, and what its sampler drops."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+
+from pytest_otel_spans.owners import Owners
+from pytest_otel_spans.recording import Entry
+
+_PROBE = "pytest_otel_spans.probe"
+_FRIENDLIEST_TRACE_ID = 1  # a sampler by ratio keeps the low ids: chance has no say in a probe
+_SHUT_DOWN = (
+    "{} was shut down; its spans are captured all the same, but an exporter drops what ends after"
+)
+
+
+class Ear(SpanProcessor):
+    """Hands the spans of one provider to their owners' recordings.
+
+    Attributes:
+        provider: The provider, weakly.
+        shut_down_in: The test in which the provider was shut down, None while it is not.
+    """
+
+    def __init__(self, provider: TracerProvider, owners: Owners) -> None:
+        self.provider = ref(provider)
+        self.shut_down_in: str | None = None
+        self._name = name_of(provider)
+        self._owners = owners
+        self._open: dict[int, Entry] = {}
+        self._heard_probe = False
+        provider.add_span_processor(self)
+        self._sampler = getattr(provider, "sampler", None)
+        if isinstance(self._sampler, Sampler):
+            provider.sampler = _CountingSampler(self._sampler, owners)
+
+    @property
+    def sampler(self) -> str:
+        """The description of the provider's own sampler."""
+        known = isinstance(self._sampler, Sampler)
+        return self._sampler.get_description() if known else "a sampler of its own"
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Enter the span in its owner's recording."""
+        if span.name == _PROBE:
+            self._heard_probe = True
+            return
+        recording = self._owners.owner(span.parent)
+        if recording is None:
+            return
+        own = span.get_span_context()
+        if own.trace_flags.sampled:
+            self._open[own.span_id] = recording.start(span, own.span_id)
+        else:  # it records, but no exporter would ever see it
+            recording.sampled_out[self.sampler] += 1
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hand in the finished span, whatever test runs by now."""
+        entry = self._open.pop(span.context.span_id, None)
+        recording = None if entry is None else entry.home()
+        if entry is not None and recording is not None:
+            recording.end(entry, span)
+
+    def shutdown(self) -> None:
+        """Take note, and keep listening: the next test may use the provider too."""
+        for recording in self._owners.running:
+            self.shut_down_in = recording.test
+            recording.notes.append(_SHUT_DOWN.format(self._name))
+
+    def hears_roots(self) -> bool:
+        """Whether a root span would be heard, tried with a probe.
+
+        The probe is started and never ended: processors see it start, no exporter gets it.
+        """
+        provider = self.provider()
+        self._heard_probe = False
+        if provider is not None:
+            provider.get_tracer(__name__).start_span(_PROBE, context=Context())
+        return self._heard_probe
+
+
+class _CountingSampler(Sampler):
+    """A provider's own sampler, with a count of what it dropped.
+
+    Best effort: a tracer keeps the sampler that its provider had when the tracer was made.
+    """
+
+    def __init__(self, sampler: Sampler, owners: Owners) -> None:
+        self._sampler = sampler
+        self._owners = owners
+
+    def should_sample(
+        self, parent_context: Context | None, trace_id: int, name: str, *args: Any, **kwargs: Any
+    ) -> SamplingResult:
+        """Decide as the sampler does."""
+        probed = name == _PROBE
+        trace_id = _FRIENDLIEST_TRACE_ID if probed else trace_id
+        result = self._sampler.should_sample(parent_context, trace_id, name, *args, **kwargs)
+        if result.decision is Decision.DROP and not probed:
+            parent = trace.get_current_span(parent_context).get_span_context()
+            recording = self._owners.owner(parent if parent.is_valid else None)
+            if recording is not None:
+                recording.sampled_out[self._sampler.get_description()] += 1
+        return result
+
+    def get_description(self) -> str:
+        """Describe the sampler itself."""
+        return self._sampler.get_description()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sampler, name)
+
+
+def name_of(provider: trace.TracerProvider) -> str:
+    """Name a provider by its class, as sentences do."""
+    return f"the tracer provider {type(provider).__module__}.{type(provider).__qualname__}"

@@ -1,0 +1,45 @@
+"""Put one test under capture: what starts while its fixture stands is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from pytest_otel_spans.capture import SpanCapture
+from pytest_otel_spans.hub import Hub, hub
+from pytest_otel_spans.owners import no_current_span
+from pytest_otel_spans.recording import Recording
+from pytest_otel_spans.stage import Stage
+
+
+class Scene:
+    """One test under capture.
+
+    Attributes:
+        capture: What the test is given.
+    """
+
+    def __init__(self, recording: Recording, hub: Hub) -> None:
+        self.capture = SpanCapture(recording, hub)
+        self._recording = recording
+        self._owners = hub.owners
+
+    def claim(self) -> AbstractContextManager[None]:
+        """Make the current context, and what is copied from it, this test's."""
+        return self._owners.claim(self._recording)
+
+    @contextmanager
+    def body(self) -> Iterator[None]:
+        """Claim the context, and let no span be current that a plugin or fixture holds open."""
+        with self.claim(), no_current_span():
+            yield
+
+
+@contextmanager
+def scene(test: str, stage: Stage) -> Iterator[Scene]:
+    """Capture spans for the test of this node id while the block runs."""
+    ears = hub()
+    ears.tune_in()
+    recording = Recording(test, stage)
+    with ears.owners.run(recording):
+        yield Scene(recording, ears)

@@ -1,0 +1,463 @@
+"""What arrives in a capture, and what a capture answers."""
+
+import asyncio
+import contextvars
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    Decision,
+    ParentBased,
+    StaticSampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import set_tracer_provider
+
+from pytest_otel_spans import SpanCapture, assert_span_tree, span
+
+MODULE_TRACER = trace.get_tracer("tests.module")
+
+
+def open_span(name: str, tracer: trace.Tracer = MODULE_TRACER) -> None:
+    tracer.start_span(name).end()
+
+
+def names(spans: SpanCapture) -> list[str]:
+    return [node.name for node in spans.forest.nodes]
+
+
+def private_provider(**kwargs: object) -> TracerProvider:
+    return TracerProvider(shutdown_on_exit=False, **kwargs)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def tree(spans: SpanCapture) -> SpanCapture:
+    """Two tasks with a call each, below a run; the second call is another model's."""
+    with MODULE_TRACER.start_as_current_span("run"):
+        for task, model, cost in (("task:t1", "a", 0.1), ("task:t2", "b", 0.2)):
+            with MODULE_TRACER.start_as_current_span(task):
+                call = {"model": model, "cost_usd": cost, "tokens": 3}
+                MODULE_TRACER.start_span("call", attributes=call).end()
+    return spans
+
+
+# What arrives
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_module_level_tracer_is_captured_in_every_test(spans: SpanCapture, time: str):
+    open_span(time)
+
+    assert names(spans) == [time]
+
+
+def test_a_tracer_made_in_the_test_is_captured(spans: SpanCapture):
+    open_span("a", trace.get_tracer("tests.made.in.the.test"))
+
+    assert names(spans) == ["a"]
+
+
+def test_a_provider_that_opentelemetry_refuses_to_install_is_captured(spans: SpanCapture):
+    before = trace.get_tracer_provider()
+    refused = private_provider()
+
+    set_tracer_provider(refused)  # imported by name, before the hook was there
+    open_span("a", refused.get_tracer("t"))
+
+    assert trace.get_tracer_provider() is before
+    assert names(spans) == ["a"]
+    assert "refused" in spans.notes[0]
+
+
+def test_a_private_provider_is_captured_once_it_is_attached(spans: SpanCapture):
+    provider = private_provider()
+    open_span("before", provider.get_tracer("t"))
+
+    spans.attach(provider)
+    spans.attach(provider)
+    open_span("after", provider.get_tracer("t"))
+
+    assert [one.name for one in spans.exporter.get_finished_spans()] == ["after"]
+
+
+def test_providers_that_share_their_processors_are_captured_once(spans: SpanCapture):
+    one = private_provider()
+    two = private_provider(active_span_processor=one._active_span_processor)
+
+    spans.attach(one)
+    spans.attach(two)
+    open_span("a", one.get_tracer("t"))
+
+    assert [one.name for one in spans.exporter.get_finished_spans()] == ["a"]
+
+
+def test_attach_refuses_what_is_no_sdk_provider(spans: SpanCapture):
+    with pytest.raises(TypeError, match=r"attach\(\) takes a TracerProvider .*NoOpTracerProvider"):
+        spans.attach(trace.NoOpTracerProvider())
+
+
+def test_a_span_of_another_process_is_a_remote_parent_and_no_orphan(spans: SpanCapture):
+    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    remote = trace.SpanContext(7, 8, is_remote=True, trace_flags=flags)
+    above = trace.set_span_in_context(trace.NonRecordingSpan(remote))
+
+    MODULE_TRACER.start_span("served", context=above).end()
+
+    assert spans.roots[0].remote_parent
+    assert spans.orphans == ()
+
+
+def test_a_span_that_never_ended_is_there_with_what_it_has(spans: SpanCapture):
+    with MODULE_TRACER.start_as_current_span("stream", attributes={"n": 1}, end_on_exit=False):
+        open_span("chunk")
+
+    assert [node.name for node in spans.unfinished] == ["stream"]
+    assert spans.one("stream / chunk")
+    assert spans.one("stream")["n"] == 1
+    assert [one.name for one in spans.exporter.get_finished_spans()] == ["chunk"]
+
+
+def test_spans_stand_in_the_order_in_which_they_started_whatever_the_clock_says(
+    spans: SpanCapture,
+):
+    started = [MODULE_TRACER.start_span(name, start_time=-n) for n, name in enumerate("abc")]
+    for one in reversed(started):
+        one.end()
+
+    assert names(spans) == ["a", "b", "c"]
+
+
+def test_a_span_knows_the_thread_that_started_it(spans: SpanCapture):
+    thread = threading.Thread(target=open_span, args=["a"], name="worker-7")
+    thread.start()
+    thread.join()
+
+    assert spans.one("a").thread == "worker-7"
+
+
+def test_a_pool_without_context_makes_a_root(spans: SpanCapture):
+    with MODULE_TRACER.start_as_current_span("run"), ThreadPoolExecutor(1) as pool:
+        pool.submit(open_span, "task").result()
+
+    assert [root.name for root in spans.roots] == ["run", "task"]
+
+
+def test_a_pool_that_is_given_the_context_keeps_the_tree(spans: SpanCapture):
+    with MODULE_TRACER.start_as_current_span("run"), ThreadPoolExecutor(1) as pool:
+        pool.submit(contextvars.copy_context().run, open_span, "task").result()
+
+    assert_span_tree(spans, span("run", span("task")))
+
+
+def test_an_exporter_that_another_processor_feeds_as_well_holds_its_spans(spans: SpanCapture):
+    provider = private_provider()
+    provider.add_span_processor(SimpleSpanProcessor(spans.exporter))
+
+    open_span("fed", provider.get_tracer("t"))
+
+    assert names(spans) == ["fed"]
+
+
+def test_the_exporter_is_a_real_one_and_what_is_cleared_there_is_gone(tree: SpanCapture):
+    assert type(tree.exporter) is InMemorySpanExporter
+
+    tree.exporter.clear()
+
+    assert len(tree) == 0
+
+
+def test_clear_forgets_also_what_has_not_ended(spans: SpanCapture):
+    before = MODULE_TRACER.start_span("before")
+    open_span("a")
+
+    spans.clear()
+    before.end()
+    open_span("b")
+
+    assert names(spans) == ["b"]
+    assert [one.name for one in spans.exporter.get_finished_spans()] == ["b"]
+
+
+def test_a_processor_of_the_application_gets_its_spans_as_before(spans: SpanCapture):
+    theirs = InMemorySpanExporter()
+    provider = private_provider()
+    provider.add_span_processor(SimpleSpanProcessor(theirs))
+    spans.attach(provider)
+
+    open_span("a", provider.get_tracer("t"))
+
+    assert theirs.get_finished_spans() == spans.exporter.get_finished_spans()
+
+
+# What nearly arrived
+
+
+def test_a_dropped_span_is_counted_under_the_description_of_its_sampler(spans: SpanCapture):
+    provider = private_provider(sampler=ParentBased(TraceIdRatioBased(0.0)))
+    spans.attach(provider)
+
+    with provider.get_tracer("t").start_as_current_span("a"):
+        open_span("b", provider.get_tracer("t"))
+
+    assert spans.sampled_out == 2
+    assert re.match(
+        r"No span was captured: 2 spans sampled out by `ParentBased\{root:TraceIdRatioBased\{0.0}",
+        spans.why_empty(),
+    )
+    assert spans.notes[0].startswith("2 spans sampled out by `ParentBased")
+
+
+def test_a_span_that_is_recorded_and_not_sampled_is_sampled_out(spans: SpanCapture):
+    provider = private_provider(sampler=StaticSampler(Decision.RECORD_ONLY))
+    spans.attach(provider)
+
+    open_span("a", provider.get_tracer("t"))
+
+    assert len(spans) == 0
+    assert spans.sampled_out == 1
+
+
+def test_the_sampler_of_a_provider_still_answers_as_itself(spans: SpanCapture):
+    provider = private_provider(sampler=TraceIdRatioBased(0.25))
+    spans.attach(provider)
+
+    assert provider.sampler.get_description() == "TraceIdRatioBased{0.25}"
+    assert provider.sampler.rate == 0.25  # type: ignore[attr-defined]
+
+
+def test_a_provider_that_was_shut_down_is_still_captured_and_a_note_says_so(spans: SpanCapture):
+    provider = private_provider()
+    spans.attach(provider)
+
+    provider.shutdown()
+    open_span("a", provider.get_tracer("t"))
+
+    assert names(spans) == ["a"]
+    assert spans.notes == (
+        "the tracer provider opentelemetry.sdk.trace.TracerProvider was shut down; its spans are "
+        "captured all the same, but an exporter drops what ends after",
+    )
+
+
+# Whether it is empty, and why
+
+
+def test_an_empty_capture_that_is_live_passes_assert_empty(spans: SpanCapture):
+    spans.assert_empty()
+
+    assert len(spans) == 0
+
+
+def test_assert_empty_fails_where_there_is_a_span_and_shows_it(tree: SpanCapture):
+    with pytest.raises(AssertionError, match=r"(?s)^5 spans captured, expected none\..*task:t2"):
+        tree.assert_empty()
+
+
+def test_assert_empty_fails_where_spans_were_sampled_out(spans: SpanCapture):
+    provider = private_provider(sampler=TraceIdRatioBased(0.0))
+    spans.attach(provider)
+    open_span("a", provider.get_tracer("t"))
+
+    with pytest.raises(AssertionError, match=r"1 span sampled out by `TraceIdRatioBased\{0.0}`"):
+        spans.assert_empty()
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_OFF, TraceIdRatioBased(0.0), ParentBased(ALWAYS_OFF)])
+def test_assert_empty_fails_where_no_span_could_be_captured(
+    spans: SpanCapture, sampler: StaticSampler
+):
+    spans.attach(private_provider(sampler=sampler))
+
+    with pytest.raises(AssertionError, match=r"none could be: .* its sampler is `"):
+        spans.assert_empty()
+
+
+def test_assert_empty_does_not_depend_on_the_luck_of_a_ratio(spans: SpanCapture):
+    spans.attach(private_provider(sampler=TraceIdRatioBased(1e-6)))
+
+    spans.assert_empty()
+
+
+def test_assert_empty_fails_where_the_sdk_is_disabled(
+    spans: SpanCapture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    spans.attach(private_provider())
+
+    with pytest.raises(AssertionError, match=r"none could be: .* OTEL_SDK_DISABLED=true\."):
+        spans.assert_empty()
+
+
+def test_the_probe_of_assert_empty_reaches_no_exporter_and_no_capture(spans: SpanCapture):
+    theirs = InMemorySpanExporter()
+    provider = private_provider()
+    provider.add_span_processor(SimpleSpanProcessor(theirs))
+    spans.attach(provider)
+
+    spans.assert_empty()
+
+    assert theirs.get_finished_spans() == ()
+    assert len(spans) == 0
+
+
+def test_an_empty_capture_says_that_nothing_was_started(spans: SpanCapture):
+    assert spans.why_empty().startswith("No span was captured: none was started on the global")
+    assert spans.text() == spans.why_empty()
+
+
+def test_a_cleared_capture_says_so(spans: SpanCapture):
+    open_span("a")
+    spans.clear()
+
+    assert "none was started since spans.clear()" in spans.why_empty()
+
+
+# One, all, none
+
+
+def test_one_returns_the_span(tree: SpanCapture):
+    assert tree.one("task:t1 / call")["model"] == "a"
+
+
+def test_one_lists_the_candidates_when_there_are_several(tree: SpanCapture):
+    with pytest.raises(AssertionError) as failed:
+        tree.one("call")
+
+    assert str(failed.value) == f"""\
+2 spans match 'call', expected exactly 1:
+  run/task:t1/call
+  run/task:t2/call
+Name a parent, or use `.all()`.
+
+{tree.text()}"""
+
+
+def test_one_names_the_closest_when_there_is_none(tree: SpanCapture):
+    with pytest.raises(AssertionError) as failed:
+        tree.one("tsk:t1")
+
+    assert str(failed.value) == f"""\
+0 spans match 'tsk:t1'; the closest name is 'task:t1'.
+
+{tree.text()}"""
+
+
+def test_one_on_an_empty_capture_says_why_it_is_empty(spans: SpanCapture):
+    with pytest.raises(AssertionError, match=r"^0 spans match 'a'\.\n\nNo span was captured: none"):
+        spans.one("a")
+
+
+def test_none_is_true_when_nothing_matches(tree: SpanCapture):
+    assert tree.none("remediation")
+
+
+def test_none_names_the_culprits(tree: SpanCapture):
+    with pytest.raises(AssertionError) as failed:
+        tree.none("run // call")
+
+    assert str(failed.value).startswith("""\
+2 spans match 'run // call', expected none:
+  run/task:t1/call
+  run/task:t2/call
+
+run
+""")
+
+
+def test_roots_are_the_spans_without_a_parent(tree: SpanCapture):
+    open_span("second")
+
+    assert [root.name for root in tree.roots] == ["run", "second"]
+
+
+def test_text_is_the_outline_with_the_notes(tree: SpanCapture):
+    provider = private_provider(sampler=ALWAYS_OFF)
+    tree.attach(provider)
+    open_span("dropped", provider.get_tracer("t"))
+
+    assert tree.text().splitlines()[0] == "run"
+    assert tree.text().endswith("\nnote: 1 span sampled out by `AlwaysOffSampler`")
+
+
+def test_suggest_gives_the_literal_that_the_spans_match(tree: SpanCapture):
+    assert "assert_span_tree(" in tree.suggest()
+    assert "only=True" not in tree.suggest()
+    assert "only=True" in tree.suggest(exact=True)
+
+
+def test_a_forest_does_not_change_when_more_spans_come(tree: SpanCapture):
+    before = tree.forest
+    open_span("more")
+
+    assert len(before.nodes) == 5
+    assert len(tree.forest.nodes) == 6
+
+
+# Waiting
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """Let a thread go on; it is let go at the end in any case."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_wait_for_returns_the_spans_of_a_thread_as_soon_as_one_ended(
+    spans: SpanCapture, gate: threading.Event
+):
+    def work() -> None:
+        with MODULE_TRACER.start_as_current_span("job"):
+            gate.wait(30)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert spans.wait_until(lambda: len(spans) == 1, 30)
+    gate.set()
+
+    assert spans.wait_for("job", timeout=30).count == 1
+    assert spans.one("job").ended
+    thread.join()
+
+
+def test_wait_for_says_what_came_instead(tree: SpanCapture):
+    tree_text = tree.text()
+    with pytest.raises(AssertionError) as failed:
+        tree.wait_for("jobs", timeout=0)
+
+    assert str(failed.value) == f"""\
+No span that ended matched 'jobs' within 0 s.
+
+{tree_text}"""
+
+
+def test_wait_for_names_the_spans_that_have_not_ended(spans: SpanCapture):
+    MODULE_TRACER.start_span("job")
+
+    with pytest.raises(AssertionError, match=r"within 0 s\.\nNot ended:\n  job\n\njob  \(never"):
+        spans.wait_for("job", timeout=0)
+
+
+async def test_wait_for_on_an_event_loop_says_how_not_to_block_it(spans: SpanCapture):
+    with pytest.raises(AssertionError, match=r"asyncio\.to_thread\(spans\.wait_for"):
+        spans.wait_for("job", timeout=0)
+
+
+async def test_wait_for_in_a_thread_lets_the_loop_go_on(spans: SpanCapture):
+    async def job() -> None:
+        open_span("job")
+
+    waiting = asyncio.create_task(asyncio.to_thread(spans.wait_for, "job", 30))
+    await asyncio.sleep(0)
+    await job()
+
+    assert (await waiting).count == 1

@@ -1,0 +1,183 @@
+"""Whose span it is, tried with two tests that run one after the other in this process."""
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from opentelemetry import baggage, context, trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from pytest_otel_spans.capture import SpanCapture
+from pytest_otel_spans.owners import no_current_span
+from pytest_otel_spans.scene import scene
+from pytest_otel_spans.stage import Stage
+
+TRACER = trace.get_tracer("tests.owners")
+
+
+@contextmanager
+def running(test: str) -> Iterator[SpanCapture]:
+    """Run what stands in the block as the body of a test."""
+    stage = Stage()
+    with scene(test, stage) as ours, stage.suite(), ours.body():
+        yield ours.capture
+
+
+def names(capture: SpanCapture) -> list[str]:
+    return [node.name for node in capture.forest.nodes]
+
+
+def in_a_thread(work: Callable[[], object]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def open_span(name: str) -> None:
+    TRACER.start_span(name).end()
+
+
+def test_a_span_that_ends_during_the_next_test_belongs_to_its_own():
+    with running("a") as a:
+        late = TRACER.start_span("late")
+    with running("b") as b:
+        in_a_thread(late.end)
+        open_span("b's own")
+
+    assert names(a) == ["late"]
+    assert not a.unfinished
+    assert names(b) == ["b's own"]
+
+
+def test_a_child_that_starts_during_the_next_test_belongs_to_its_parents_test():
+    with running("a") as a:
+        parent = TRACER.start_span("parent")
+    below = trace.set_span_in_context(parent)
+    with running("b") as b:
+        in_a_thread(lambda: TRACER.start_span("child", context=below).end())
+
+    assert names(a) == ["parent", "child"]
+    assert names(b) == []
+
+
+def test_a_grandchild_under_a_remote_parent_stays_with_its_parents_test():
+    header = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    remote = TraceContextTextMapPropagator().extract(header)
+    with running("a") as a:
+        served = TRACER.start_span("GET /", context=remote)
+    with running("b") as b:
+        TRACER.start_span("GET /", context=remote).end()
+        TRACER.start_span("db", context=trace.set_span_in_context(served)).end()
+
+    assert names(a) == ["GET /", "db"]
+    assert names(b) == ["GET /"]
+
+
+def test_a_thread_that_copied_the_context_stays_with_its_test():
+    with running("a") as a:
+        copied = contextvars.copy_context()
+    with running("b") as b:
+        in_a_thread(lambda: copied.run(open_span, "late root"))
+
+    assert names(a) == ["late root"]
+    assert names(b) == []
+
+
+def test_a_thread_without_context_belongs_to_the_test_that_runs():
+    with running("a") as a:
+        in_a_thread(lambda: open_span("pool"))
+
+    assert names(a) == ["pool"]
+
+
+def test_a_thread_without_context_belongs_to_nobody_when_two_tests_run():
+    with running("a") as a, running("b") as b:
+        in_a_thread(lambda: open_span("whose"))
+
+    assert names(a) == names(b) == []
+    assert "1 span could be any of several running tests'" in a.notes
+
+
+def test_what_starts_between_tests_belongs_to_nobody():
+    with running("a") as a:
+        pass
+    open_span("between")
+    with running("b") as b:
+        pass
+
+    assert names(a) == names(b) == []
+
+
+def test_what_pytests_own_thread_starts_outside_of_fixtures_and_bodies_is_a_plugins():
+    stage = Stage()
+    with scene("a", stage) as ours:
+        plugins_span = TRACER.start_span("test_a::call")
+        with stage.suite(), trace.use_span(plugins_span), ours.body():
+            open_span("app")
+            with stage.pytest_itself():
+                in_a_thread(lambda: open_span("worker"))
+        plugins_span.end()
+
+    assert [root.name for root in ours.capture.roots] == ["app", "worker"]
+    assert ours.capture.orphans == ()
+
+
+def test_the_children_of_a_span_that_no_test_owns_belong_to_the_test_that_runs():
+    loop_of_a_worker = TRACER.start_span("worker loop")
+    with running("a") as a:
+        TRACER.start_span("job", context=trace.set_span_in_context(loop_of_a_worker)).end()
+
+    assert [orphan.name for orphan in a.orphans] == ["job"]
+
+
+def test_two_providers_with_the_same_ids_do_not_take_each_others_spans(
+    seeded_provider: Callable[[], TracerProvider],
+):
+    with running("a") as a:
+        first, second = seeded_provider(), seeded_provider()
+        a.attach(first)
+        a.attach(second)
+        one = first.get_tracer("t").start_span("one")
+        two = second.get_tracer("t").start_span("two")
+        one.end()
+        two.end()
+
+    assert [span.name for span in a.exporter.get_finished_spans()] == ["one", "two"]
+
+
+def test_a_body_keeps_the_baggage_and_drops_the_span():
+    token = context.attach(baggage.set_baggage("tenant", "t1"))
+    with TRACER.start_as_current_span("held by a plugin"), no_current_span():
+        seen = baggage.get_baggage("tenant"), trace.get_current_span()
+    context.detach(token)
+
+    assert seen == ("t1", trace.INVALID_SPAN)
+
+
+def test_a_span_that_a_body_left_current_is_not_current_in_the_next():
+    with running("a"):
+        context.attach(trace.set_span_in_context(TRACER.start_span("leaked")))
+    after = trace.get_current_span()
+
+    assert after is trace.INVALID_SPAN
+
+
+@pytest.fixture
+def seeded_provider() -> Callable[[], TracerProvider]:
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
+
+    class Counting(IdGenerator):
+        def __init__(self) -> None:
+            self.last = 0
+
+        def generate_span_id(self) -> int:
+            self.last += 1
+            return self.last
+
+        def generate_trace_id(self) -> int:
+            return self.generate_span_id()
+
+    return lambda: TracerProvider(id_generator=Counting(), shutdown_on_exit=False)

@@ -1,0 +1,159 @@
+"""What can be asked of several spans at once."""
+
+from collections.abc import Callable
+
+import pytest
+from opentelemetry import trace
+
+from pytest_otel_spans import Selection, SpanCapture, span
+
+TRACER = trace.get_tracer("tests.selection")
+Interval = tuple[str, int, int | None]
+
+
+@pytest.fixture
+def at(spans: SpanCapture) -> Callable[..., SpanCapture]:
+    """Capture spans with these names, starts and ends."""
+
+    def capture(*intervals: Interval) -> SpanCapture:
+        for name, start, end in intervals:
+            one = TRACER.start_span(name, start_time=start)
+            if end is not None:
+                one.end(end)
+        return spans
+
+    return capture
+
+
+@pytest.fixture
+def calls(spans: SpanCapture) -> Selection:
+    with TRACER.start_as_current_span("run"):
+        for model, cost, tokens in (("a", 0.1, 1), ("b", 0.2, 2), ("a", 0.3, 3)):
+            attributes = {"model": model, "cost_usd": cost, "tokens": tokens}
+            TRACER.start_span(f"call:{model}", attributes=attributes).end()
+    return spans.all("call:*")
+
+
+def test_a_selection_counts_and_yields_its_spans_in_start_order(calls: Selection):
+    assert calls.count == len(calls) == 3
+    assert [node.name for node in calls] == ["call:a", "call:b", "call:a"]
+
+
+def test_values_are_those_of_every_span(calls: Selection):
+    assert calls.values("model") == ["a", "b", "a"]
+
+
+def test_a_sum_of_floats_is_exact_and_of_ints_an_int(calls: Selection):
+    assert calls.sum("cost_usd") == 0.6
+    assert (calls.sum("tokens"), type(calls.sum("tokens"))) == (6, int)
+
+
+def test_a_missing_attribute_fails_with_the_spans_that_lack_it(spans: SpanCapture, calls: Selection):
+    with pytest.raises(AssertionError) as failed:
+        spans.all("*").sum("cost_usd")
+
+    assert str(failed.value) == f"""\
+1 of 4 spans that match '*' has no attribute 'cost_usd':
+  run
+The attributes of these spans are 'cost_usd', 'model', 'tokens'.
+
+{spans.text()}"""
+
+
+@pytest.mark.parametrize(("key", "said"), [("model", "'a'"), ("flag", "True")])
+def test_what_is_no_number_cannot_be_added_up(spans: SpanCapture, key: str, said: str):
+    TRACER.start_span("call", attributes={"model": "a", "flag": True}).end()
+
+    with pytest.raises(AssertionError, match=f"^call has {key}={said}, which is no number"):
+        spans.all("call").sum(key)
+
+
+def test_each_checks_every_span_and_returns_the_selection(calls: Selection):
+    assert calls.each(span("call:*", {"tokens": int}).ok()) is calls
+
+
+def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCapture):
+    with pytest.raises(AssertionError) as failed:
+        calls.each(span("call:*", {"model": "a"}))
+
+    assert str(failed.value) == f"""\
+1 of 3 spans that match 'call:*' does not fit span('call:*', {{'model': 'a'}}):
+  run/call:b
+
+{spans.text()}"""
+
+
+@pytest.mark.parametrize(
+    ("ask", "needs"),
+    [
+        (lambda found: found.each(span("*").ok()), "each"),
+        (lambda found: found.sum("cost_usd"), "sum"),
+        (lambda found: found.values("cost_usd"), "values"),
+        (lambda found: found.max_parallel, "max_parallel"),
+        (lambda found: found.before("call:a"), "before"),
+        (list, "iteration"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_selection_of_nothing_fails_and_names_the_closest(
+    spans: SpanCapture, calls: Selection, ask: Callable[[Selection], object], needs: str
+):
+    with pytest.raises(AssertionError) as failed:
+        ask(spans.all("cal:*"))
+
+    assert str(failed.value) == f"""\
+0 spans match 'cal:*'; the closest name is 'call:a'.
+
+{spans.text()}"""
+
+
+def test_a_selection_of_nothing_counts_zero(spans: SpanCapture):
+    assert spans.all("call:*").count == len(spans.all("call:*")) == 0
+
+
+@pytest.mark.parametrize(
+    ("intervals", "most"),
+    [
+        pytest.param([("a", 0, 10)], 1, id="one"),
+        pytest.param([("a", 0, 10), ("b", 10, 20)], 1, id="touching"),
+        pytest.param([("a", 0, 10), ("b", 9, 20)], 2, id="overlapping"),
+        pytest.param([("a", 0, 30), ("b", 5, 10), ("c", 10, 20)], 2, id="one over two"),
+        pytest.param([("a", 0, 30), ("b", 5, 20), ("c", 10, 15)], 3, id="nested"),
+        pytest.param([("a", 5, 5), ("b", 5, 5)], 1, id="a clock that stands"),
+        pytest.param([("a", 0, 10), ("b", 5, 5)], 2, id="an instant within"),
+        pytest.param([("a", 0, None), ("b", 50, 60)], 2, id="one that never ends"),
+        pytest.param([("a", 0, 10), ("b", 0, 10), ("c", 20, 30)], 2, id="and one apart"),
+    ],
+)
+def test_max_parallel_is_the_most_that_ran_at_one_time(
+    at: Callable[..., SpanCapture], intervals: list[Interval], most: int
+):
+    assert at(*intervals).all("*").max_parallel == most
+
+
+def test_before_holds_when_all_had_ended(at: Callable[..., SpanCapture]):
+    spans = at(("critique", 0, 10), ("critique", 5, 20), ("revise", 20, 30))
+
+    assert spans.all("critique").before("revise")
+    assert spans.all("critique").before(spans.all("revise"))
+
+
+@pytest.mark.parametrize("end", [21, None])
+def test_before_names_the_spans_that_had_not_ended(at: Callable[..., SpanCapture], end: int | None):
+    spans = at(("critique", 0, 10), ("critique", 5, end), ("revise", 20, 30))
+
+    with pytest.raises(AssertionError) as failed:
+        spans.all("critique").before("revise")
+
+    assert str(failed.value) == f"""\
+1 of 2 spans that match 'critique' had not ended when revise started:
+  critique[1]
+
+{spans.text()}"""
+
+
+def test_before_fails_when_the_other_side_is_empty(at: Callable[..., SpanCapture]):
+    spans = at(("critique", 0, 10))
+
+    with pytest.raises(AssertionError, match=r"^0 spans match 'revise'"):
+        spans.all("critique").before("revise")
