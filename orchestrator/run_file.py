@@ -53,6 +53,13 @@ class RunFile(BaseModel):
             raise ValueError("it holds bytes that are no UTF-8 text")
         return value
 
+    @field_validator("project")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("say in a sentence what is to be made")
+        return value
+
     @field_validator("project_id")
     @classmethod
     def _is_a_name(cls, value: str | None) -> str | None:

@@ -127,13 +127,13 @@ def test_a_pipe_gets_one_line_for_each_thing_that_matters() -> None:
 def test_verbose_adds_every_call_decision_and_score() -> None:
     added = set(lines(verbose=True).splitlines()) - set(lines(verbose=False).splitlines())
 
+    spent = "100 tokens in, 7 out, $0.2500, 12 ms, 2 attempts"
     assert added == {
         "plan decompose: asking author-1",
-        "plan decompose: author-1 failed (timeout), 100 tokens in, 7 out, $0.2500, 12 ms, "
-        "2 attempts",
+        f"plan decompose: author-1 failed (timeout), {spent}",
         "policy check for the author: a model is left (no_train)",
         "t1 generate: asking author-1",
-        "t1 generate: author-1 failed (timeout), 100 tokens in, 7 out, $0.2500, 12 ms, 2 attempts",
+        f"t1 generate: author-1 failed (timeout), {spent}",
         "t1 iteration 1: author-1 scored 0.90",
     }
 
