@@ -3,12 +3,17 @@
 import asyncio
 import inspect
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+from orchestrator.api_clients import UnifiedClient
+from orchestrator.budget import Deadline, Ledger
 from orchestrator.catalogue import Catalogue, ModelEntry
 from orchestrator.events import Event
+from orchestrator.hooks import HookRegistry
 from orchestrator.models import Reply, Request, Usage
+from orchestrator.ports import Clock, Hook, Provider
+from orchestrator.retries import Retries
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -37,6 +42,30 @@ def reply(
     """A reply as a provider gives it."""
     facts = {"served_model": "m-2026", "response_id": "r1"} | facts
     return Reply(text=text, usage=usage, finish_reason=finish_reason, **facts)
+
+
+def door(
+    providers: Mapping[str, Provider],
+    *entries: ModelEntry,
+    ledger: Ledger | None = None,
+    max_time_s: float | None = None,
+    hook: Hook | None = None,
+    clock: Clock | None = None,
+    **settings: Any,
+) -> UnifiedClient:
+    """The door to these providers, with no limits and no jitter unless told otherwise."""
+    clock = clock or ManualClock()
+    settings = {"retries": Retries(jitter=lambda: 1.0)} | settings
+    return UnifiedClient(
+        project_id="p1",
+        catalogue=catalogue(*(entries or map(model, providers))),
+        providers=providers,
+        ledger=ledger or Ledger(),
+        deadline=Deadline(clock, max_time_s),
+        hooks=HookRegistry([hook] if hook else []),
+        clock=clock,
+        **settings,
+    )
 
 
 async def hang(request: Request) -> Step:

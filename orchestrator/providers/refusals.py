@@ -101,7 +101,7 @@ def broken_off(entry: ModelEntry, server: str) -> ProviderError:
 def unreadable(entry: ModelEntry, server: str) -> ProviderError:
     """An answer arrived that does not follow the protocol."""
     return ProviderError(
-        f"What {server} answered for model {entry.id!r} is not a {entry.api} reply.",
+        f"What {server} answered for model {entry.id!r} is no reply of the {entry.api} API.",
         code="malformed_reply",
         retryable=True,
         billed=True,

@@ -1,0 +1,54 @@
+"""Fixtures that several test files share."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.tracing import TracingConfig, configure_tracing
+from tests.aimock import Aimock, AimockMissing, Fixture
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+
+@pytest.fixture
+def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Aimock]]:
+    """Start servers that play the given fixtures; they stop with the test.
+
+    Without node or aimock the test is skipped, in CI it fails.
+    """
+    servers: list[Aimock] = []
+
+    def start(*fixtures: Fixture) -> Aimock:
+        folder: Path = tmp_path_factory.mktemp("aimock")
+        try:
+            servers.append(Aimock(fixtures, folder))
+        except AimockMissing as missing:
+            if os.environ.get("CI") == "true":
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def exported() -> "Iterator[InMemorySpanExporter]":
+    """Trace into memory for as long as the test runs."""
+    # Imported here: most tests run where OpenTelemetry is not installed.
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    configure_tracing(TracingConfig(enabled=True), tracer_provider=provider)
+    yield exporter
+    configure_tracing(TracingConfig())
+    provider.shutdown()

@@ -1,0 +1,105 @@
+"""The catalogue file: what is shipped, and how a wrong one is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.catalogue import load_catalogue, shipped_catalogue
+from orchestrator.errors import InputError
+
+MINIMAL = "models: [{id: m, provider: acme, api: openai}]"
+
+
+@pytest.fixture
+def written(tmp_path: Path):
+    def write(text: str) -> Path:
+        path = tmp_path / "models.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_shipped_catalogue_has_two_offline_providers_so_that_a_critique_crosses() -> None:
+    offline = [entry for entry in shipped_catalogue().models if entry.api == "offline"]
+
+    assert len({entry.provider for entry in offline}) == len(offline) == 2
+
+
+def test_the_shipped_remote_models_are_ready_by_one_key_and_can_be_moved() -> None:
+    remote = [entry for entry in shipped_catalogue().models if entry.api != "offline"]
+
+    assert len(remote) >= 3
+    assert {entry.key_env for entry in remote} == {"OPENAI_API_KEY"}
+    assert {entry.base_url_env for entry in remote} == {"OPENAI_BASE_URL"}
+    assert all(entry.max_output_tokens and entry.context_window for entry in remote)
+
+
+def test_the_shipped_models_say_what_to_expect_of_them_and_the_dearest_expects_most() -> None:
+    qualities = [entry.quality for entry in shipped_catalogue().models]
+
+    assert qualities == sorted(qualities, reverse=True)
+
+
+def test_a_model_is_found_by_its_id(written) -> None:
+    loaded = load_catalogue(written(MINIMAL))
+
+    assert loaded["m"].provider == "acme"
+    assert loaded["m"].wire_name == "m"
+    assert list(loaded.entries()) == [loaded["m"]]
+    with pytest.raises(KeyError):
+        loaded["n"]
+
+
+def test_the_vendors_name_may_differ_from_the_id(written) -> None:
+    loaded = load_catalogue(written("models: [{id: big, name: m-2026, provider: a, api: openai}]"))
+
+    assert loaded["big"].wire_name == "m-2026"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("models: []", r"models: .*at least 1 item"),
+        ("[]", "is wrong at the file"),
+        ("models: [{id: m, provider: a}]", "is wrong at models.0.api: Field required"),
+        ("models: [{id: m, provider: a, api: telepathy}]", "found 'telepathy'"),
+        ("models: [{id: m, provider: a, api: openai, colour: red}]", "models.0.colour"),
+        ("models: [{id: m, provider: a, api: openai, quality: 2}]", "found 2"),
+        (
+            "models: [{id: m, provider: a, api: openai, price: {input: -1, output: 0}}]",
+            "models.0.price.input",
+        ),
+        (
+            "models: [{id: m, provider: a, api: openai, latency_ms: 5}]",
+            "latency_ms is for offline models, and 'm' is not one",
+        ),
+        (
+            "models: [{id: m, provider: a, api: openai}, {id: m, provider: b, api: openai}]",
+            "model 'm' stands in the catalogue twice",
+        ),
+        ("models: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_catalogue_is_refused_with_the_place_and_what_stands_there(
+    written, text: str, says: str
+) -> None:
+    path = written(text)
+
+    with pytest.raises(InputError, match=says) as refusal:
+        load_catalogue(path)
+
+    assert repr(str(path)) in str(refusal.value)
+
+
+def test_a_catalogue_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x9f")
+
+    with pytest.raises(InputError, match="is not YAML"):
+        load_catalogue(path)
+
+
+def test_a_catalogue_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Cannot read the catalogue .*No such file"):
+        load_catalogue(tmp_path / "nowhere.yaml")
