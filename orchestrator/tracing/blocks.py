@@ -3,15 +3,19 @@
 Off, each costs one branch. They are no `@contextmanager` for that reason.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from orchestrator import spans
 from orchestrator.models import CallType
+from orchestrator.redaction import redact
 from orchestrator.tracing.span import OFF, TracedBlock
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
+
+
+_REASON_LENGTH: Final = 128
 
 
 class Recorder(Protocol):
@@ -21,7 +25,7 @@ class Recorder(Protocol):
         self,
         family: str,
         name: str,
-        facts: Mapping[str, Any],
+        facts: dict[str, Any],
         *,
         client: bool = False,
         link_kind: str = "",
@@ -118,7 +122,7 @@ def traced_llm_call(  # noqa: PLR0917  (positional defaults cost nothing when of
     """
     if _recorder is None:
         return OFF
-    facts = {
+    facts: dict[str, Any] = {
         spans.GEN_AI_PROVIDER_NAME: provider,
         spans.GEN_AI_REQUEST_MODEL: request_model or model,
         spans.GEN_AI_REQUEST_MAX_TOKENS: max_tokens,
@@ -131,6 +135,8 @@ def traced_llm_call(  # noqa: PLR0917  (positional defaults cost nothing when of
         spans.CALL_ITERATION: iteration,
         spans.MODEL: model,
     }
+    if None in facts.values():
+        facts = {key: value for key, value in facts.items() if value is not None}
     return _recorder.open(
         spans.SPAN_LLM_CALL, spans.SPAN_LLM_CALL + call_type, facts, client=not cached
     )
@@ -161,7 +167,7 @@ def traced_validation(validator: str) -> TracedBlock:
 def traced_remediation(strategy: str, trigger: str, attempt: int = 1) -> TracedBlock:
     """One attempt to recover, wrapped around what it tries.
 
-    `trigger` is the code of the failure, never a sentence.
+    `trigger` is the code of the failure; a sentence that comes instead is made safe, and short.
     """
     if _recorder is None:
         return OFF
@@ -171,6 +177,6 @@ def traced_remediation(strategy: str, trigger: str, attempt: int = 1) -> TracedB
         {
             spans.REMEDIATION_ATTEMPT: attempt,
             spans.STRATEGY: strategy,
-            spans.TRIGGER_REASON: trigger,
+            spans.TRIGGER_REASON: redact(trigger)[:_REASON_LENGTH],
         },
     )

@@ -1,7 +1,7 @@
 """Opens recording spans: the schema's rows, the tracer and the parent brought together."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from opentelemetry.context import Context
@@ -10,12 +10,10 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Tracer, get_current
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from orchestrator import spans
-from orchestrator.redaction import redact
 from orchestrator.spans.schema import SCHEMA
 from orchestrator.tracing.recording import Family, RecordingSpan
 
 _FAMILIES: Final = {spec.name: Family.of(spec) for spec in SCHEMA}
-_REASON_LENGTH: Final = 128
 
 
 class SpanRecorder:
@@ -29,7 +27,7 @@ class SpanRecorder:
         self,
         family: str,
         name: str,
-        facts: Mapping[str, Any],
+        facts: dict[str, Any],
         *,
         client: bool = False,
         link_kind: str = "",
@@ -37,21 +35,22 @@ class SpanRecorder:
         root: bool = False,
     ) -> RecordingSpan:
         """Make a block of the family `family`; `facts` are its attributes at the start."""
+        row = _FAMILIES[family]
         return RecordingSpan(
             self._tracer,
             name,
-            _FAMILIES[family],
-            _short_reason(facts) if family == spans.SPAN_REMEDIATION else facts,
+            row,
+            row.fixed | facts,
             kind=SpanKind.CLIENT if client else SpanKind.INTERNAL,
-            links=[Link(context, {spans.LINK_KIND: link_kind}) for context in links],
+            links=_linked(links, link_kind) if links else (),
             parent=_parent_from_environment() if root else None,
             limit=self._limit,
         )
 
 
-def _short_reason(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A reason is a short code; should a sentence arrive all the same, it is made safe."""
-    return {**facts, spans.TRIGGER_REASON: redact(facts[spans.TRIGGER_REASON])[:_REASON_LENGTH]}
+def _linked(contexts: Sequence[SpanContext], kind: str) -> list[Link]:
+    """Links to spans; what was opened while tracing was off is none."""
+    return [Link(context, {spans.LINK_KIND: kind}) for context in contexts if context.is_valid]
 
 
 def _parent_from_environment() -> Context | None:

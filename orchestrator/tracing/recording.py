@@ -5,10 +5,11 @@ one by one costs more than the span itself. Whatever goes wrong in here is logge
 """
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
+from contextvars import Token
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -31,13 +32,26 @@ from orchestrator.spans.spec import SpanSpec
 from orchestrator.tracing.failure import code_of, event_of, first_seen, sentence_of
 
 _log = logging.getLogger("orchestrator.tracing")
-_PLAIN: Final = frozenset({str, bool, int})
+_PLAIN: Final = frozenset({str, bool, int, tuple})
+
+
+def exportable(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes without what cannot be carried: None, NaN, mappings.
+
+    All is well nearly always, and finding that out must cost nearly nothing.
+    """
+    for value in attributes.values():
+        kind = type(value)
+        if kind not in _PLAIN and not (kind is float and isfinite(value)):
+            carried = {key: _carried(each) for key, each in attributes.items()}
+            return {key: each for key, each in carried.items() if each is not None}
+    return attributes
 
 
 def _carried(value: object) -> Any:
     """The value as every version of OpenTelemetry carries it; None: not at all."""
     if isinstance(value, (float, Decimal)):
-        return float(value) if math.isfinite(value) else None
+        return float(value) if isfinite(value) else None
     if isinstance(value, str):
         return str(value)
     if isinstance(value, (bool, int)):
@@ -45,16 +59,6 @@ def _carried(value: object) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return tuple(str(item) for item in value)
     return None
-
-
-def exportable(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attributes without what cannot be carried: None, NaN, mappings."""
-    checked = {
-        key: _carried(value) for key, value in attributes.items() if type(value) not in _PLAIN
-    }
-    if not checked:
-        return attributes
-    return {key: value for key, value in {**attributes, **checked}.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,27 @@ class Family:
 class RecordingSpan(Span):
     """One traced block: the context manager, and the span that it yields."""
 
+    __slots__ = (
+        "_facts",
+        "_failed",
+        "_family",
+        "_kind",
+        "_limit",
+        "_links",
+        "_name",
+        "_parent",
+        "_results",
+        "_span",
+        "_token",
+        "_tracer",
+    )
+
     def __init__(
         self,
         tracer: Tracer,
         name: str,
         family: Family,
-        facts: Mapping[str, Any],
+        facts: dict[str, Any],
         *,
         kind: SpanKind = SpanKind.INTERNAL,
         links: Sequence[Link] = (),
@@ -100,13 +119,13 @@ class RecordingSpan(Span):
         self._links = links
         self._parent = parent
         self._limit = limit
-        self._results = dict(family.results)
+        self._results = family.results.copy()
         self._span: Span = INVALID_SPAN
+        self._token: Token[Context] | None = None
         self._failed = False
 
     def __enter__(self) -> Self:
         try:
-            self._facts = exportable({**self._family.fixed, **self._facts})
             self._span = self._tracer.start_span(
                 self._name,
                 self._parent,
@@ -116,9 +135,9 @@ class RecordingSpan(Span):
                 record_exception=False,
                 set_status_on_exception=False,
             )
+            self._token = attach(set_span_in_context(self._span, self._parent))
         except Exception:  # noqa: BLE001  (a host's processor may raise; the run must not)
             _log.exception("The span %r could not be started.", self._name)
-        self._token = attach(set_span_in_context(self._span, self._parent))
         return self
 
     def __exit__(
@@ -127,13 +146,14 @@ class RecordingSpan(Span):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        detach(self._token)
+        if self._token is not None:
+            detach(self._token)
         try:
             if error is not None and self._span.is_recording():
                 self._record(error)
-            self.end()
         except Exception:  # noqa: BLE001  (as above)
-            _log.exception("The span %r could not be ended.", self._name)
+            _log.exception("What failed in %r could not be recorded.", self._name)
+        self.end()
 
     def _record(self, error: BaseException) -> None:
         if first_seen(error):
@@ -171,9 +191,13 @@ class RecordingSpan(Span):
 
     def end(self, end_time: int | None = None) -> None:
         """Hand the results over and end, once."""
-        if self._span.is_recording():
-            self._span.set_attributes(self._final())
-            self._span.end(end_time)
+        span = self._span
+        try:
+            if span.is_recording():
+                span.set_attributes(self._final())
+                span.end(end_time)
+        except Exception:  # noqa: BLE001  (as above)
+            _log.exception("The span %r could not be ended.", self._name)
 
     def get_span_context(self) -> SpanContext:
         """What links and children need."""
