@@ -68,7 +68,7 @@ class _Desk:
     async def _replaced(self) -> bool:
         try:
             choice = await self._router.choose("planner", excluded=frozenset({self._model}))
-        except PolicyViolation:  # nobody else: the failure of the call is what has to be told
+        except (CallFailed, PolicyViolation):  # nobody else: what counts is how the call failed
             return False
         self._before, self._model = self._model, choice.model.id
         return True

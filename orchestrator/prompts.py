@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Final
 
 from orchestrator.answers import PLANNABLE_VALIDATORS, CritiqueAnswer, PlanAnswer, ScoreAnswer
@@ -12,6 +13,8 @@ from orchestrator.models import TASK_TYPES, Attempt, Brief, Critique, Prompt, Ta
 
 DRAFT_TOKENS: Final = 4096
 """The limit of a plan or a whole result; a judgement does with a prompt's default."""
+
+NO_INPUTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Heading(StrEnum):
@@ -93,7 +96,7 @@ def plan_prompt(brief: Brief, max_tasks: int) -> Prompt:
   result has to meet. Every criterion belongs to at least one task.
 - type is one of: {", ".join(TASK_TYPES)}.
 - validators are checks that run on the result, from: {", ".join(PLANNABLE_VALIDATORS)}. Use
-  python_syntax where the result is Python code; leave the list empty where none fits.
+  python_syntax where the result is Python code, length where it is a text; the list may be empty.
 
 Answer with one JSON object and nothing else, in this shape:
 {{"tasks": [{{"id": "design", "title": "...", "instructions": "...", "type": "reasoning",
@@ -107,10 +110,7 @@ def draft_prompt(
     brief: Brief, task: Task, inputs: Mapping[str, str], previous: Attempt | None
 ) -> Prompt:
     """Ask for a task's result; `inputs` are the results it depends on, by what to call them."""
-    material = [*_of_brief(brief), *_of_task(task)]
-    material += [
-        Section(heading=Heading.INPUT, label=name, text=text) for name, text in inputs.items()
-    ]
+    material = [*_of_brief(brief), *_of_task(task), *_of_inputs(inputs)]
     asked = (
         "Carry out the task. Build on the inputs, if there are any, and use their names for "
         "things. Meet every criterion that concerns this task. Put code into fenced blocks that "
@@ -138,13 +138,20 @@ def critique_prompt(brief: Brief, task: Task, output: str) -> Prompt:
     return Prompt(system=_REVIEWER, text=text, temperature=0.0, schema=CritiqueAnswer)
 
 
-def revise_prompt(brief: Brief, task: Task, output: str, critique: Critique) -> Prompt:
-    """Ask the author to mend a draft."""
+def revise_prompt(
+    brief: Brief,
+    task: Task,
+    output: str,
+    critique: Critique,
+    inputs: Mapping[str, str] = NO_INPUTS,
+) -> Prompt:
+    """Ask the author to mend a draft, with the same inputs at hand as when it was written."""
     asked = (
         "Revise the draft: change what the critique names, keep everything else, and write the "
         "whole result anew."
     )
-    material = [*_of_brief(brief), *_of_task(task), _of_draft(output), _of_critique(critique)]
+    material = [*_of_brief(brief), *_of_task(task), *_of_inputs(inputs)]
+    material += [_of_draft(output), _of_critique(critique)]
     return Prompt(system=_AUTHOR, text=_written(material, asked), max_tokens=DRAFT_TOKENS)
 
 
@@ -181,6 +188,11 @@ def _of_task(task: Task) -> Iterator[Section]:
     yield Section(heading=Heading.TASK, text=task.title)
     yield Section(heading=Heading.TASK_TYPE, text=task.type)
     yield Section(heading=Heading.INSTRUCTIONS, text=task.instructions)
+
+
+def _of_inputs(inputs: Mapping[str, str]) -> Iterator[Section]:
+    for name, text in inputs.items():
+        yield Section(heading=Heading.INPUT, label=name, text=text)
 
 
 def _of_previous(attempt: Attempt) -> Iterator[Section]:
