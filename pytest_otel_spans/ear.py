@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from weakref import ref
 
 from opentelemetry import trace
@@ -20,6 +20,17 @@ _SHUT_DOWN = (
 )
 
 
+@runtime_checkable
+class TakesProcessors(Protocol):
+    """A tracer provider that can be listened to: the SDK's, or one that stands before it."""
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Tell the processor of every span that starts or ends from now on."""
+
+    def get_tracer(self, instrumenting_module_name: str) -> trace.Tracer:
+        """Return the tracer of this name."""
+
+
 class Ear(SpanProcessor):
     """Hands the spans of one provider to their owners' recordings.
 
@@ -28,7 +39,7 @@ class Ear(SpanProcessor):
         shut_down_in: The test in which the provider was shut down, None while it is not.
     """
 
-    def __init__(self, provider: TracerProvider, owners: Owners) -> None:
+    def __init__(self, provider: TakesProcessors, owners: Owners) -> None:
         self.provider = ref(provider)
         self.shut_down_in: str | None = None
         self._name = name_of(provider)
@@ -36,17 +47,21 @@ class Ear(SpanProcessor):
         self._open: dict[int, Entry] = {}
         self._heard_probe = False
         provider.add_span_processor(self)
-        self._sampler = getattr(provider, "sampler", None)
-        if isinstance(self._sampler, Sampler):
+        self._sampler: Sampler | None = None
+        if isinstance(provider, TracerProvider):
+            self._sampler = provider.sampler
             provider.sampler = _CountingSampler(self._sampler, owners)
 
     @property
     def sampler(self) -> str:
         """The description of the provider's own sampler."""
-        known = isinstance(self._sampler, Sampler)
-        return self._sampler.get_description() if known else "a sampler of its own"
+        return self._sampler.get_description() if self._sampler else "a sampler of its own"
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(
+        self,
+        span: Span,
+        parent_context: Context | None = None,  # noqa: ARG002 - the SDK names it
+    ) -> None:
         """Enter the span in its owner's recording."""
         if span.name == _PROBE:
             self._heard_probe = True
@@ -117,6 +132,6 @@ class _CountingSampler(Sampler):
         return getattr(self._sampler, name)
 
 
-def name_of(provider: trace.TracerProvider) -> str:
+def name_of(provider: object) -> str:
     """Name a provider by its class, as sentences do."""
     return f"the tracer provider {type(provider).__module__}.{type(provider).__qualname__}"

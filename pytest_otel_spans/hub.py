@@ -15,7 +15,7 @@ from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 
-from pytest_otel_spans.ear import Ear, name_of
+from pytest_otel_spans.ear import Ear, TakesProcessors, name_of
 from pytest_otel_spans.owners import Owners
 
 _REFUSED = (
@@ -56,7 +56,7 @@ class Hub:
         ear = self._ears.get(id(provider))
         if ear is not None and ear.provider() is provider:
             return ear
-        if not hasattr(provider, "add_span_processor"):
+        if not isinstance(provider, TakesProcessors):
             return None
         ear = self._ears[id(provider)] = Ear(provider, self.owners)
         return ear
@@ -86,7 +86,9 @@ class Hub:
         inner = trace._set_tracer_provider  # noqa: SLF001 - see above
 
         @functools.wraps(inner)
-        def set_and_listen(tracer_provider: trace.TracerProvider, *args: Any, **kwargs: Any) -> None:
+        def set_and_listen(
+            tracer_provider: trace.TracerProvider, *args: Any, **kwargs: Any
+        ) -> None:
             inner(tracer_provider, *args, **kwargs)
             self.listen(tracer_provider)
             if trace.get_tracer_provider() is not tracer_provider:

@@ -45,8 +45,8 @@ class Owners:
             past = self._past_traces.get(parent.trace_id) or self._past_spans.get(parent.span_id)
             if past is not None:
                 return past()
-        recording = self._context.get()
-        return self._sole() if recording is None else recording
+        mine = self._context.get()
+        return self._sole() if mine is None else mine
 
     @contextmanager
     def run(self, recording: Recording) -> Iterator[None]:

@@ -47,10 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Innermost of all wrappers: what a plugin opens around a fixture or a test is not the suite's.
 @pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_fixture_setup(
-    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-) -> Generator[None, object, object]:
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
     """Give a fixture the stage."""
+    __tracebackhide__ = True
     with request.config.stash[_STAGE].suite():
         ours = request.node.stash.get(_SCENE, None)
         if ours is None:
@@ -62,6 +61,7 @@ def pytest_fixture_setup(
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Give the test body the stage, and no current span where it uses `spans`."""
+    __tracebackhide__ = True
     with item.config.stash[_STAGE].suite():
         ours = item.stash.get(_SCENE, None)
         if ours is None:
@@ -73,15 +73,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """Give the fixtures the stage once more."""
+    __tracebackhide__ = True
     with item.config.stash[_STAGE].suite():
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_fixture_post_finalizer(
-    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    request: pytest.FixtureRequest,
 ) -> Generator[None, object, object]:
     """Take the stage back between two fixtures that are torn down."""
+    __tracebackhide__ = True
     with request.config.stash[_STAGE].pytest_itself():
         return (yield)
 

@@ -124,13 +124,11 @@ class Selection:
                 why_empty=self.why_empty,
             )
         self._check_any()
-        other._check_any()  # noqa: SLF001 - its own class
+        other._check_any()
         first = min(other.nodes, key=lambda node: node.start_ns)
         late = [node for node in self.nodes if node.end_ns is None or node.end_ns > first.start_ns]
         if late:
-            self._fail(
-                f"{self._some(late)} had not ended when {first.path} started:{listed(late)}"
-            )
+            self._fail(f"{self._some(late)} had not ended when {first.path} started:{listed(late)}")
         return True
 
     def __len__(self) -> int:

@@ -40,7 +40,7 @@ def open_span(name: str) -> None:
     TRACER.start_span(name).end()
 
 
-def test_a_span_that_ends_during_the_next_test_belongs_to_its_own():
+def test_a_span_that_ends_during_the_next_test_belongs_to_its_own() -> None:
     with running("a") as a:
         late = TRACER.start_span("late")
     with running("b") as b:
@@ -52,7 +52,7 @@ def test_a_span_that_ends_during_the_next_test_belongs_to_its_own():
     assert names(b) == ["b's own"]
 
 
-def test_a_child_that_starts_during_the_next_test_belongs_to_its_parents_test():
+def test_a_child_that_starts_during_the_next_test_belongs_to_its_parents_test() -> None:
     with running("a") as a:
         parent = TRACER.start_span("parent")
     below = trace.set_span_in_context(parent)
@@ -63,7 +63,7 @@ def test_a_child_that_starts_during_the_next_test_belongs_to_its_parents_test():
     assert names(b) == []
 
 
-def test_a_grandchild_under_a_remote_parent_stays_with_its_parents_test():
+def test_a_grandchild_under_a_remote_parent_stays_with_its_parents_test() -> None:
     header = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
     remote = TraceContextTextMapPropagator().extract(header)
     with running("a") as a:
@@ -76,7 +76,7 @@ def test_a_grandchild_under_a_remote_parent_stays_with_its_parents_test():
     assert names(b) == ["GET /"]
 
 
-def test_a_thread_that_copied_the_context_stays_with_its_test():
+def test_a_thread_that_copied_the_context_stays_with_its_test() -> None:
     with running("a") as a:
         copied = contextvars.copy_context()
     with running("b") as b:
@@ -86,14 +86,14 @@ def test_a_thread_that_copied_the_context_stays_with_its_test():
     assert names(b) == []
 
 
-def test_a_thread_without_context_belongs_to_the_test_that_runs():
+def test_a_thread_without_context_belongs_to_the_test_that_runs() -> None:
     with running("a") as a:
         in_a_thread(lambda: open_span("pool"))
 
     assert names(a) == ["pool"]
 
 
-def test_a_thread_without_context_belongs_to_nobody_when_two_tests_run():
+def test_a_thread_without_context_belongs_to_nobody_when_two_tests_run() -> None:
     with running("a") as a, running("b") as b:
         in_a_thread(lambda: open_span("whose"))
 
@@ -101,7 +101,7 @@ def test_a_thread_without_context_belongs_to_nobody_when_two_tests_run():
     assert "1 span could be any of several running tests'" in a.notes
 
 
-def test_what_starts_between_tests_belongs_to_nobody():
+def test_what_starts_between_tests_belongs_to_nobody() -> None:
     with running("a") as a:
         pass
     open_span("between")
@@ -111,7 +111,7 @@ def test_what_starts_between_tests_belongs_to_nobody():
     assert names(a) == names(b) == []
 
 
-def test_what_pytests_own_thread_starts_outside_of_fixtures_and_bodies_is_a_plugins():
+def test_what_pytests_own_thread_starts_outside_of_fixtures_and_bodies_is_a_plugins() -> None:
     stage = Stage()
     with scene("a", stage) as ours:
         plugins_span = TRACER.start_span("test_a::call")
@@ -125,7 +125,7 @@ def test_what_pytests_own_thread_starts_outside_of_fixtures_and_bodies_is_a_plug
     assert ours.capture.orphans == ()
 
 
-def test_the_children_of_a_span_that_no_test_owns_belong_to_the_test_that_runs():
+def test_the_children_of_a_span_that_no_test_owns_belong_to_the_test_that_runs() -> None:
     loop_of_a_worker = TRACER.start_span("worker loop")
     with running("a") as a:
         TRACER.start_span("job", context=trace.set_span_in_context(loop_of_a_worker)).end()
@@ -135,7 +135,7 @@ def test_the_children_of_a_span_that_no_test_owns_belong_to_the_test_that_runs()
 
 def test_two_providers_with_the_same_ids_do_not_take_each_others_spans(
     seeded_provider: Callable[[], TracerProvider],
-):
+) -> None:
     with running("a") as a:
         first, second = seeded_provider(), seeded_provider()
         a.attach(first)
@@ -148,7 +148,7 @@ def test_two_providers_with_the_same_ids_do_not_take_each_others_spans(
     assert [span.name for span in a.exporter.get_finished_spans()] == ["one", "two"]
 
 
-def test_a_body_keeps_the_baggage_and_drops_the_span():
+def test_a_body_keeps_the_baggage_and_drops_the_span() -> None:
     token = context.attach(baggage.set_baggage("tenant", "t1"))
     with TRACER.start_as_current_span("held by a plugin"), no_current_span():
         seen = baggage.get_baggage("tenant"), trace.get_current_span()
@@ -157,7 +157,7 @@ def test_a_body_keeps_the_baggage_and_drops_the_span():
     assert seen == ("t1", trace.INVALID_SPAN)
 
 
-def test_a_span_that_a_body_left_current_is_not_current_in_the_next():
+def test_a_span_that_a_body_left_current_is_not_current_in_the_next() -> None:
     with running("a"):
         context.attach(trace.set_span_in_context(TRACER.start_span("leaked")))
     after = trace.get_current_span()

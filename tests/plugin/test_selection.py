@@ -29,58 +29,66 @@ def at(spans: SpanCapture) -> Callable[..., SpanCapture]:
 def calls(spans: SpanCapture) -> Selection:
     with TRACER.start_as_current_span("run"):
         for model, cost, tokens in (("a", 0.1, 1), ("b", 0.2, 2), ("a", 0.3, 3)):
-            attributes = {"model": model, "cost_usd": cost, "tokens": tokens}
-            TRACER.start_span(f"call:{model}", attributes=attributes).end()
+            with TRACER.start_as_current_span(f"call:{model}") as call:
+                call.set_attributes({"model": model, "cost_usd": cost, "tokens": tokens})
     return spans.all("call:*")
 
 
-def test_a_selection_counts_and_yields_its_spans_in_start_order(calls: Selection):
+def test_a_selection_counts_and_yields_its_spans_in_start_order(calls: Selection) -> None:
     assert calls.count == len(calls) == 3
     assert [node.name for node in calls] == ["call:a", "call:b", "call:a"]
 
 
-def test_values_are_those_of_every_span(calls: Selection):
+def test_values_are_those_of_every_span(calls: Selection) -> None:
     assert calls.values("model") == ["a", "b", "a"]
 
 
-def test_a_sum_of_floats_is_exact_and_of_ints_an_int(calls: Selection):
+def test_a_sum_of_floats_is_exact_and_of_ints_an_int(calls: Selection) -> None:
     assert calls.sum("cost_usd") == 0.6
     assert (calls.sum("tokens"), type(calls.sum("tokens"))) == (6, int)
 
 
-def test_a_missing_attribute_fails_with_the_spans_that_lack_it(spans: SpanCapture, calls: Selection):
+def test_a_missing_attribute_fails_with_the_spans_that_lack_it(
+    spans: SpanCapture, calls: Selection
+) -> None:
     with pytest.raises(AssertionError) as failed:
         spans.all("*").sum("cost_usd")
 
-    assert str(failed.value) == f"""\
+    assert (
+        str(failed.value)
+        == f"""\
 1 of 4 spans that match '*' has no attribute 'cost_usd':
   run
 The attributes of these spans are 'cost_usd', 'model', 'tokens'.
 
 {spans.text()}"""
+    )
 
 
 @pytest.mark.parametrize(("key", "said"), [("model", "'a'"), ("flag", "True")])
-def test_what_is_no_number_cannot_be_added_up(spans: SpanCapture, key: str, said: str):
+def test_what_is_no_number_cannot_be_added_up(spans: SpanCapture, key: str, said: str) -> None:
     TRACER.start_span("call", attributes={"model": "a", "flag": True}).end()
 
     with pytest.raises(AssertionError, match=f"^call has {key}={said}, which is no number"):
         spans.all("call").sum(key)
 
 
-def test_each_checks_every_span_and_returns_the_selection(calls: Selection):
+def test_each_checks_every_span_and_returns_the_selection(calls: Selection) -> None:
     assert calls.each(span("call:*", {"tokens": int}).ok()) is calls
 
 
-def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCapture):
+def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCapture) -> None:
     with pytest.raises(AssertionError) as failed:
         calls.each(span("call:*", {"model": "a"}))
 
-    assert str(failed.value) == f"""\
+    assert (
+        str(failed.value)
+        == f"""\
 1 of 3 spans that match 'call:*' does not fit span('call:*', {{'model': 'a'}}):
   run/call:b
 
 {spans.text()}"""
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,17 +105,20 @@ def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCaptu
 )
 def test_a_selection_of_nothing_fails_and_names_the_closest(
     spans: SpanCapture, calls: Selection, ask: Callable[[Selection], object], needs: str
-):
+) -> None:
     with pytest.raises(AssertionError) as failed:
         ask(spans.all("cal:*"))
 
-    assert str(failed.value) == f"""\
+    assert (
+        str(failed.value)
+        == f"""\
 0 spans match 'cal:*'; the closest name is 'call:a'.
 
 {spans.text()}"""
+    )
 
 
-def test_a_selection_of_nothing_counts_zero(spans: SpanCapture):
+def test_a_selection_of_nothing_counts_zero(spans: SpanCapture) -> None:
     assert spans.all("call:*").count == len(spans.all("call:*")) == 0
 
 
@@ -127,11 +138,11 @@ def test_a_selection_of_nothing_counts_zero(spans: SpanCapture):
 )
 def test_max_parallel_is_the_most_that_ran_at_one_time(
     at: Callable[..., SpanCapture], intervals: list[Interval], most: int
-):
+) -> None:
     assert at(*intervals).all("*").max_parallel == most
 
 
-def test_before_holds_when_all_had_ended(at: Callable[..., SpanCapture]):
+def test_before_holds_when_all_had_ended(at: Callable[..., SpanCapture]) -> None:
     spans = at(("critique", 0, 10), ("critique", 5, 20), ("revise", 20, 30))
 
     assert spans.all("critique").before("revise")
@@ -139,20 +150,25 @@ def test_before_holds_when_all_had_ended(at: Callable[..., SpanCapture]):
 
 
 @pytest.mark.parametrize("end", [21, None])
-def test_before_names_the_spans_that_had_not_ended(at: Callable[..., SpanCapture], end: int | None):
+def test_before_names_the_spans_that_had_not_ended(
+    at: Callable[..., SpanCapture], end: int | None
+) -> None:
     spans = at(("critique", 0, 10), ("critique", 5, end), ("revise", 20, 30))
 
     with pytest.raises(AssertionError) as failed:
         spans.all("critique").before("revise")
 
-    assert str(failed.value) == f"""\
+    assert (
+        str(failed.value)
+        == f"""\
 1 of 2 spans that match 'critique' had not ended when revise started:
   critique[1]
 
 {spans.text()}"""
+    )
 
 
-def test_before_fails_when_the_other_side_is_empty(at: Callable[..., SpanCapture]):
+def test_before_fails_when_the_other_side_is_empty(at: Callable[..., SpanCapture]) -> None:
     spans = at(("critique", 0, 10))
 
     with pytest.raises(AssertionError, match=r"^0 spans match 'revise'"):
