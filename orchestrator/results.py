@@ -58,13 +58,16 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
 def sentence(state: ProjectState) -> str:
     """How the run ended, in one sentence, with what it took."""
     done = sum(result.status is TaskStatus.COMPLETED for result in state.results)
-    took = (
-        f"{legible.count(state.calls, 'call')}, {legible.usd(state.total_cost_usd)}, "
-        f"{legible.duration(state.duration_s)}"
+    tasks = legible.count(len(state.results), "task")
+    facts = (
+        f"{done} of {tasks} reached the threshold" if state.results else "there is no plan",
+        legible.count(state.calls, "call"),
+        legible.usd(state.total_cost_usd),
+        legible.duration(state.duration_s),
     )
-    share = f"{done} of {legible.count(len(state.results), 'task')} reached the threshold, {took}"
     why = f" {legible.line(state.failure.sentence)}" if state.failure else ""
-    return f"**{state.status.value}**: {_MEANING[state.status]} ({share}).{why}{_unverified(state)}"
+    meaning = f"{_MEANING[state.status]} ({', '.join(facts)})."
+    return f"**{state.status.value}**: {meaning}{why}{_unverified(state)}"
 
 
 _MEANING: Final = {

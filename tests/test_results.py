@@ -133,7 +133,7 @@ def test_a_run_without_a_plan_says_why_and_shows_no_table() -> None:
 
     text = results.summary(project_state(status=RunStatus.FAILED, failure=failure))
 
-    assert text.startswith("**FAILED**: the run failed (")
+    assert text.startswith("**FAILED**: the run failed (there is no plan, 5 calls, ")
     assert text.endswith("OPENAI_API_KEY was refused.")
     assert "|" not in text
 

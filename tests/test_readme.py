@@ -1,0 +1,123 @@
+"""The README and the examples do what they say."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestrator import arguments
+from orchestrator.catalogue import load_catalogue
+from orchestrator.policies import load_policies
+from orchestrator.run_file import describe
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSTALL_AND_RUN = (
+    'pip install -e ".[tracing]" && python -m orchestrator --project '
+    '"Build a rate limiter library" --criteria "token bucket, thread safe, tested" --tracing'
+)
+INSTALL_AND_TEST = 'pip install -e ".[dev]" && pytest'
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *args], capture_output=True, text=True, check=False, cwd=cwd, timeout=60
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def test_exactly_the_two_commands_begin_with_an_editable_install() -> None:
+    commands = [line for line in README.splitlines() if line.startswith("pip install -e")]
+
+    assert commands == [INSTALL_AND_RUN, INSTALL_AND_TEST]
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?://|#)([^)#]+)", README))))
+def test_every_link_leads_to_a_file(link: str) -> None:
+    assert (ROOT / link).is_file()
+
+
+def test_every_command_is_one_the_command_line_takes() -> None:
+    commands = [
+        shlex.split(line, comments=True)
+        for block in blocks("bash")
+        for line in re.split(r"\n|&&", block)
+        if re.match(r"\s*(orchestrator|python -m orchestrator) ", line)
+    ]
+
+    assert len(commands) > 5
+    for command in commands:
+        words = command[command.index("orchestrator") + 1 :]
+        shell = words.index(">") if ">" in words else len(words)
+        assert arguments.parse(words[:shell])
+
+
+def test_every_flag_is_in_the_readme() -> None:
+    flags = {flag for flag in re.findall(r"--[a-z-]+", _help()) if flag != "--"}
+
+    assert {flag for flag in flags if flag not in README} == set()
+
+
+def _help() -> str:
+    return run("-m", "orchestrator", "--help", cwd=ROOT).stdout
+
+
+def test_the_policies_are_ones_a_run_takes(tmp_path: Path) -> None:
+    [block] = blocks("yaml")
+    (tmp_path / "policies.yaml").write_text(block)
+
+    assert [p.name for p in load_policies(tmp_path / "policies.yaml")] == [
+        "no-training-on-our-data",
+        "cheap",
+    ]
+
+
+def test_the_program_runs(tmp_path: Path) -> None:
+    [program] = [block for block in blocks("python") if "asyncio.run" in block]
+
+    done = run("-c", program, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "completed" in done.stdout
+    assert "run_project" in done.stderr
+
+
+def test_the_test_passes(tmp_path: Path) -> None:
+    [test] = [block for block in blocks("python") if "def test_" in block]
+    (tmp_path / "test_readme_block.py").write_text(test)
+
+    done = run("-m", "pytest", "-q", "-o", "asyncio_mode=auto", "-p", "no:xdist", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_the_library_example_runs(tmp_path: Path) -> None:
+    done = run(str(ROOT / "examples" / "library.py"), cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "ProjectStarted"
+    assert done.stdout.splitlines()[-1] == "SUCCESS, $0"
+
+
+def test_the_example_files_are_ones_a_run_takes() -> None:
+    examples = ROOT / "examples"
+
+    assert describe({}, examples / "run.yaml").policies == str(examples / "policies.yaml")
+    assert load_policies(examples / "policies.yaml")
+    assert load_catalogue(examples / "models.yaml").models
+    assert set(yaml.safe_load((examples / "run.yaml").read_text())) <= set(
+        describe({"project": "x"}, None).model_dump()
+    )
