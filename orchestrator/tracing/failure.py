@@ -6,6 +6,7 @@ are its causes.
 
 import asyncio
 import traceback
+from types import TracebackType
 from typing import Final
 
 from orchestrator import spans
@@ -15,7 +16,7 @@ from orchestrator.redaction import redact
 CANCELLED: Final = "cancelled"
 _INTERRUPTIONS: Final = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
 _MARK: Final = "_orchestrator_recorded"
-_FRAMES: Final = 50
+_MOST_FRAMES: Final = 50
 
 
 def qualified_name(kind: type[BaseException]) -> str:
@@ -52,9 +53,17 @@ def event_of(error: BaseException) -> dict[str, str]:
     if isinstance(error, OrchestratorError):
         event[spans.EXCEPTION_MESSAGE] = redact(str(error))
         last += f": {event[spans.EXCEPTION_MESSAGE]}"
-    frames = "".join(traceback.format_tb(error.__traceback__, limit=-_FRAMES))
-    event[spans.EXCEPTION_STACKTRACE] = redact(f"{frames}{last}")
+    event[spans.EXCEPTION_STACKTRACE] = "\n".join([*_frames(error.__traceback__), last])
     return event
+
+
+def _frames(trace: TracebackType | None) -> list[str]:
+    """Where it was raised, innermost last; a line of source can hold a prompt, so none is shown."""
+    places = [
+        f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
+        for frame, line in traceback.walk_tb(trace)
+    ]
+    return places[-_MOST_FRAMES:]
 
 
 def first_seen(error: BaseException) -> bool:
