@@ -24,19 +24,20 @@ from orchestrator.models import (
 )
 from orchestrator.output_folder import OutputFolder
 
+BEST = Attempt(
+    iteration=2,
+    output="class Bucket: ...",
+    author="author-1",
+    reviewer="reviewer-1",
+    critique=Critique(points=("say what is thread safe",), reviewer="reviewer-1"),
+    score=0.875,
+)
+
 
 def task_result(task_id: str = "t1", **changes: object) -> TaskResult:
     task = Task(id=task_id, title="Write the core", instructions="…", type="code_generation")
-    best = Attempt(
-        iteration=2,
-        output="class Bucket: ...",
-        author="author-1",
-        reviewer="reviewer-1",
-        critique=Critique(points=("say what is thread safe",), reviewer="reviewer-1"),
-        score=0.875,
-    )
     result = TaskResult(
-        task=task, status=TaskStatus.COMPLETED, best=best, iterations=2, model="author-1"
+        task=task, status=TaskStatus.COMPLETED, best=BEST, iterations=2, model="author-1"
     )
     return replace(result, **changes)  # type: ignore[arg-type]  # the callers know the fields
 
@@ -92,7 +93,7 @@ def test_a_title_cannot_break_the_table_or_command_the_terminal() -> None:
 
 
 def test_an_output_keeps_its_lines_and_loses_its_escape_sequences() -> None:
-    best = replace(task_result().best, output="one\n\ttwo \x1b]0;title\x07\x9b2J")
+    best = replace(BEST, output="one\n\ttwo \x1b]0;title\x07\x9b2J")
 
     text = results.markdown(project_state(task_result(best=best)))
 
@@ -140,7 +141,7 @@ def test_a_run_without_a_plan_says_why_and_shows_no_table() -> None:
 
 def test_an_unverified_validation_is_counted_and_never_called_passed() -> None:
     check = Validation(validator="pytest", outcome="unverified")
-    best = replace(task_result().best, validations=(check,))
+    best = replace(BEST, validations=(check,))
 
     said = results.sentence(project_state(task_result(best=best)))
 
@@ -148,7 +149,7 @@ def test_an_unverified_validation_is_counted_and_never_called_passed() -> None:
 
 
 def test_the_document_is_json_with_exact_costs_and_words_as_they_were() -> None:
-    best = replace(task_result().best, output="\x1b[31m \ud800 é")
+    best = replace(BEST, output="\x1b[31m \ud800 é")
 
     document = json.loads(results.dumps(results.document(project_state(task_result(best=best)))))
 
