@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -36,6 +37,8 @@ _WIDE: Final = 76
 _NOT_TINY: Final = 48
 """Columns from which the stage has room."""
 _LINES_BESIDE_ROWS: Final = 4
+_ECHO_WIDTH: Final = 3
+"""Columns left free at the right: a terminal echoes ``^C`` there, and a full line would wrap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +182,7 @@ def draw(board: Board, elapsed_s: float, *, width: int, height: int) -> Renderab
         tree.add(Text(f"{legible.count(hidden, 'row')} not shown", style="dim"))
     for row in shown:
         tree.add(_line(row, width))
-    return tree
+    return Constrain(tree, width - _ECHO_WIDTH)
 
 
 def _fitting(rows: Sequence[Row], room: int) -> tuple[Sequence[Row], int]:

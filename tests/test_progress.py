@@ -143,9 +143,9 @@ def test_the_tree_shows_tasks_stage_model_and_running_cost() -> None:
 
     assert drawn(middle) == [
         "running  $0.5000  1.5 s  Build a rate limiter",
-        "├── decompose the project         completed   author-1                   $0.2500",
-        "├── t1 Write [red]it�[2J all      generate 2  author-1             0.90  $0.2500",
-        "└── t2 Test it                    waiting",
+        "├── decompose the project      completed   author-1                   $0.2500",
+        "├── t1 Write [red]it�[2J all   generate 2  author-1             0.90  $0.2500",
+        "└── t2 Test it                 waiting",
     ]
 
 
