@@ -100,23 +100,35 @@ def test_what_is_no_python_fails_and_says_where(output, detail):
     assert (validation.outcome, validation.detail) == ("failed", detail)
 
 
+IN_EACH_FORM = pytest.mark.parametrize(
+    "form", ["{}", "```python\n{}\n```"], ids=["module", "block"]
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["(" * 60_000, "x = 1\0", "x = '\ud800'", "x = " + "1" * 60_000],
+    ids=["brackets", "null", "surrogate", "digits"],
+)
+@IN_EACH_FORM
+def test_what_no_interpreter_reads_fails(code, form):
+    assert validate("python_syntax", form.format(code)).outcome == "failed"
+
+
 @pytest.mark.parametrize(
     "code",
     [
         "-" * 60_000 + "1",
         "+".join(["1"] * 30_000),
         "a" + "()" * 30_000,
-        "(" * 60_000,
         "if a:\n pass\n" + "elif a:\n pass\n" * 4_000,
-        "x = 1\0",
-        "x = '\ud800'",
-        "x = " + "1" * 60_000,
     ],
-    ids=["unary", "sum", "calls", "brackets", "elif", "null", "surrogate", "digits"],
+    ids=["unary", "sum", "calls", "elif"],
 )
-@pytest.mark.parametrize("form", ["{}", "```python\n{}\n```"], ids=["module", "block"])
-def test_hostile_code_fails_and_escapes_as_nothing_else(code, form):
-    assert validate("python_syntax", form.format(code)).outcome == "failed"
+@IN_EACH_FORM
+def test_code_too_deep_for_the_interpreter_is_an_answer_and_no_crash(code, form):
+    # How deep is too deep differs between Python's versions.
+    assert validate("python_syntax", form.format(code)).outcome in {"passed", "failed"}
 
 
 def test_code_is_read_and_not_run(tmp_path):
