@@ -37,7 +37,11 @@ def blocks():
 
 def in_fresh_python(code):
     return subprocess.run(
-        [sys.executable, "-c", dedent(code)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

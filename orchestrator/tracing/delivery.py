@@ -5,6 +5,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from opentelemetry.context import Context
@@ -30,47 +31,55 @@ _CHATTER: Final = (
 _GRACE_S: Final = 0.2
 """What an interrupted request gets to come back, so that the count is true."""
 
-_exporting = threading.local()
+_at_work = threading.local()
+
+
+def _keep_to_ourselves(record: logging.LogRecord) -> bool:
+    """A logging filter: what our own export says is kept for the end, what others say passes."""
+    exporter: _CountedExporter | None = getattr(_at_work, "exporter", None)
+    if exporter is None:
+        return True
+    exporter.complain(record.getMessage())
+    return False
 
 
 class _CountedExporter(SpanExporter):
-    """Counts what was delivered, and keeps the last complaint instead of printing each."""
+    """Counts what was delivered; what went wrong is kept instead of printed each time."""
 
     def __init__(self, exporter: SpanExporter) -> None:
-        self.exporter = exporter
+        self._exporter = exporter
         self.delivered = 0
         self.complaint = ""
         for name in _CHATTER:
-            logging.getLogger(name).addFilter(self._keep)
+            logging.getLogger(name).addFilter(_keep_to_ourselves)
 
-    def _keep(self, record: logging.LogRecord) -> bool:
-        """A logging filter: what our own export says is kept, what others say passes."""
-        if getattr(_exporting, "by", None) is not self:
-            return True
-        if record.levelno >= logging.WARNING:
-            self.complaint = record.getMessage()
-        return False
+    def complain(self, sentence: str) -> None:
+        """Keep the first thing that went wrong since something last went well."""
+        self.complaint = self.complaint or sentence
 
     def export(self, batch: Sequence[ReadableSpan]) -> SpanExportResult:
-        _exporting.by = self
+        _at_work.exporter = self
         try:
-            result = self.exporter.export(batch)
+            result = self._exporter.export(batch)
         except Exception as error:  # noqa: BLE001  (a failed export is counted, never raised)
-            self.complaint = f"{type(error).__name__}: {error}"
+            self.complain(f"{type(error).__name__}: {error}")
             result = SpanExportResult.FAILURE
         finally:
-            _exporting.by = None
+            _at_work.exporter = None
         if result is SpanExportResult.SUCCESS:
             self.delivered += len(batch)
+            self.complaint = ""
         return result
 
     def shutdown(self) -> None:
-        self.exporter.shutdown()
-        for name in _CHATTER:
-            logging.getLogger(name).removeFilter(self._keep)
+        _at_work.exporter = self
+        try:
+            self._exporter.shutdown()
+        finally:
+            _at_work.exporter = None
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return self.exporter.force_flush(timeout_millis)
+        return self._exporter.force_flush(timeout_millis)
 
 
 class Delivery(SpanProcessor):
@@ -143,9 +152,10 @@ class Delivery(SpanProcessor):
         self._told.set()
         self._closer.join(timeout_s)
         if self._closer.is_alive():
-            # Interrupts the exporter's waits between attempts; it may block itself.
-            interrupt = threading.Thread(target=self._exporter.shutdown, daemon=True)
-            interrupt.start()
+            # Interrupts the exporter's waits between attempts. It may block, hence the thread; at
+            # the end of the process there may be no new one, and then nothing to wait for either.
+            with suppress(RuntimeError):
+                threading.Thread(target=self._exporter.shutdown, daemon=True).start()
             self._closer.join(_GRACE_S)
         lost = self._handed - self._exporter.delivered
         if lost:

@@ -86,7 +86,7 @@ def _delivery(cfg: TracingConfig, environ: Mapping[str, str]) -> Delivery | None
         endpoint = endpoint_of(cfg.otlp_endpoint, environ)
         if endpoint is None:
             return None
-        exporter = exporter_for(endpoint)
+        delivery = Delivery(exporter_for(endpoint), to=endpoint.url, environ=environ)
     except InputError as error:
         if cfg.otlp_endpoint is not None:
             raise
@@ -97,7 +97,7 @@ def _delivery(cfg: TracingConfig, environ: Mapping[str, str]) -> Delivery | None
         return None
     if endpoint.assumed:
         _log.warning("%s", endpoint.assumed)
-    return Delivery(exporter, to=endpoint.url, environ=environ)
+    return delivery
 
 
 def _resource(cfg: TracingConfig, environ: Mapping[str, str]) -> Resource:

@@ -5,10 +5,12 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from opentelemetry.trace import SpanContext
     from opentelemetry.util.types import AttributeValue
 
-    Attribute: TypeAlias = AttributeValue | Sequence[str]
+    Attribute: TypeAlias = AttributeValue | Sequence[str] | Decimal
 
 
 class Span(Protocol):
