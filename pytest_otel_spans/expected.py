@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Axis: TypeAlias = Literal["anywhere", "root", "child", "descendant"]
-_NO_LABELS: Final[frozenset[str]] = frozenset()
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -64,7 +64,8 @@ class SpanPattern(Composite):
         alias: The name by which a match knows the span.
         fixed: The one name that the pattern takes, None where it takes several.
         labels: The labels of `same` in the pattern and below it.
-        listed: Whether the children can be compared one by one.
+        aliases: The names that `.as_` gives in the pattern and below it.
+        listed: The children where they can be compared one by one, None where they cannot.
     """
 
     INNER: ClassVar = ("children", "links", "descendants", "nevers")
@@ -87,17 +88,23 @@ class SpanPattern(Composite):
     alias: str | None = None
     fixed: str | None = field(init=False)
     labels: frozenset[str] = field(init=False)
-    listed: bool = field(init=False)
+    aliases: frozenset[str] = field(init=False)
+    listed: tuple[SpanPattern, ...] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        labels = _NO_LABELS
+        labels = _NONE
+        aliases = _NONE if self.alias is None else frozenset((self.alias,))
         for values in (self.attributes, *(event.attributes for event in self.events)):
             labels = labels.union(*map(labels_in, values.values())) if values else labels
         for part in (*self.children, *self.links, *self.descendants, *self.nevers):
             labels = labels | part.labels if part.labels else labels
+            aliases = aliases | part.aliases if part.aliases else aliases
         object.__setattr__(self, "fixed", fixed_name(self.name))
         object.__setattr__(self, "labels", labels)
-        object.__setattr__(self, "listed", not self.opened and all(map(_is_one, self.children)))
+        object.__setattr__(self, "aliases", aliases)
+        singles = [one for one in self.children if isinstance(one, SpanPattern) and not one.counted]
+        listed = None if self.opened or len(singles) < len(self.children) else tuple(singles)
+        object.__setattr__(self, "listed", listed)
 
     @property
     def has_body(self) -> bool:
@@ -338,10 +345,6 @@ def _advice(part: object) -> str:
     if isinstance(part, Iterable):
         return ": unpack it with *, as in span('a', *children)"
     return ": a part is a mapping of attributes, a pattern, a name, a group or ..."
-
-
-def _is_one(member: Member) -> bool:
-    return isinstance(member, SpanPattern) and not member.counted
 
 
 def _path_of(value: PatternLike) -> Path:

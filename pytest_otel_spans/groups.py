@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from pytest_otel_spans.composite import Composite, comma_separated
 
@@ -16,6 +16,8 @@ __all__ = ["AnyOrder", "Member", "Never", "OneOf"]
 Member: TypeAlias = "SpanPattern | AnyOrder | OneOf"
 """What takes a position among siblings."""
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AnyOrder(Composite):
@@ -26,6 +28,7 @@ class AnyOrder(Composite):
         nevers: What must not stand below the node whose children these are.
         opened: Whether `...` was among the members, which opens that node.
         labels: The labels of `same` in the members.
+        aliases: The names that `.as_` gives in the members.
     """
 
     INNER: ClassVar = ("members", "nevers")
@@ -34,10 +37,11 @@ class AnyOrder(Composite):
     nevers: tuple[SpanPattern, ...] = ()
     opened: bool = False
     labels: frozenset[str] = field(init=False)
+    aliases: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        labels = frozenset[str]().union(*(member.labels for member in self.members))
-        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "labels", _NONE.union(*(one.labels for one in self.members)))
+        object.__setattr__(self, "aliases", _NONE.union(*(one.aliases for one in self.members)))
 
     def pieces(self) -> Iterator[str | Composite]:
         """Yield the parts of `any_order(...)`."""
@@ -52,18 +56,22 @@ class OneOf(Composite):
     """One position among siblings that one of the alternatives takes; made by `one_of`.
 
     Attributes:
-        alternatives: What may stand there; one with a count takes as many siblings.
+        alternatives: What may stand there; one with a count takes as many siblings. No
+            alternative is a `OneOf`, those of one that was given are among these.
         labels: The labels of `same` in the alternatives.
+        aliases: The names that `.as_` gives in the alternatives.
     """
 
     INNER: ClassVar = ("alternatives",)
 
-    alternatives: tuple[Member, ...]
+    alternatives: tuple[SpanPattern | AnyOrder, ...]
     labels: frozenset[str] = field(init=False)
+    aliases: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        labels = frozenset[str]().union(*(member.labels for member in self.alternatives))
-        object.__setattr__(self, "labels", labels)
+        options = self.alternatives
+        object.__setattr__(self, "labels", _NONE.union(*(one.labels for one in options)))
+        object.__setattr__(self, "aliases", _NONE.union(*(one.aliases for one in options)))
 
     def pieces(self) -> Iterator[str | Composite]:
         """Yield the parts of `one_of(...)`."""

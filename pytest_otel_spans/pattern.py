@@ -15,6 +15,7 @@ from pytest_otel_spans.expected import (
 )
 from pytest_otel_spans.groups import AnyOrder, Member, Never, OneOf
 from pytest_otel_spans.names import Name, literal
+from pytest_otel_spans.slots import MOST_CHOICES, how_many_choices
 
 __all__ = [
     "AnyOrder",
@@ -77,7 +78,13 @@ def any_order(*parts: PatternLike | AnyOrder | OneOf | Never | EllipsisType) -> 
     members: list[SpanPattern | OneOf] = []
     for child in body.children:
         members += child.members if isinstance(child, AnyOrder) else [child]
-    return AnyOrder(tuple(members), body.nevers, body.opened)
+    group = AnyOrder(tuple(members), body.nevers, body.opened)
+    if how_many_choices(group) > MOST_CHOICES:
+        raise ValueError(
+            f"any_order() would have to try more than {MOST_CHOICES} ways to choose what its "
+            "one_of members stand for: give them alternatives without a count"
+        )
+    return group
 
 
 def one_of(*alternatives: PatternLike | AnyOrder | OneOf) -> OneOf:
@@ -88,7 +95,10 @@ def one_of(*alternatives: PatternLike | AnyOrder | OneOf) -> OneOf:
         raise TypeError(
             "one_of() takes one or more patterns; `...`, never(...) and attributes stand beside it"
         )
-    return OneOf(body.children)
+    members: list[SpanPattern | AnyOrder] = []
+    for child in body.children:
+        members += child.alternatives if isinstance(child, OneOf) else [child]
+    return OneOf(tuple(members))
 
 
 def never(pattern: PatternLike, /) -> Never:

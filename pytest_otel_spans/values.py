@@ -18,6 +18,7 @@ from pytest_otel_spans.shapes import (
 )
 
 __all__ = [
+    "UNBOUND",
     "Absent",
     "Labels",
     "absent",
@@ -34,7 +35,7 @@ Labels = Mapping[str, Hashable]
 """The labels of `same` that are bound, each with the `value_key` of its value."""
 
 _SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
-_UNBOUND: Final[Labels] = MappingProxyType({})
+UNBOUND: Final[Labels] = MappingProxyType({})
 
 
 @final
@@ -99,7 +100,7 @@ class same(ValueMatcher):  # noqa: N801 - as above
         return f"same({self.label!r})"
 
 
-def matches(expected: Any, actual: Any, labels: Labels = _UNBOUND) -> bool:
+def matches(expected: Any, actual: Any, labels: Labels = UNBOUND) -> bool:
     """Whether `actual` (`absent` for a missing attribute) is what was `expected`.
 
     The first that applies decides: an object or class with an `__eq__` of its own; `absent`,
@@ -128,7 +129,7 @@ def matches(expected: Any, actual: Any, labels: Labels = _UNBOUND) -> bool:
 def trouble(expected: Any, actual: Any) -> Exception | None:
     """Return what a predicate or an `__eq__` raised for `actual`, None when it raised nothing."""
     try:
-        _matches_present(expected, actual, _UNBOUND)
+        _matches_present(expected, actual, UNBOUND)
     except Exception as error:  # noqa: BLE001 - whatever it was, the reader wants to see it
         return error
     return None

@@ -1,0 +1,187 @@
+"""Match a forest against the roots that a test expects, and say what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple
+
+from pytest_otel_spans.alignment import Alignment, Missing, align
+from pytest_otel_spans.binding import bind, values_at
+from pytest_otel_spans.composite import Composite
+from pytest_otel_spans.expected import Body, Part, SpanPattern, body_of
+from pytest_otel_spans.facts import Difference, Mode, own_differences, own_holds
+from pytest_otel_spans.judge import Judge
+from pytest_otel_spans.names import name_matches
+from pytest_otel_spans.path import Selector, as_path, select
+from pytest_otel_spans.shapes import value_key
+from pytest_otel_spans.siblings import Level, Pair
+from pytest_otel_spans.tree import Forest, SpanNode
+
+__all__ = [
+    "Alignment",
+    "Conflict",
+    "Difference",
+    "Judge",
+    "Level",
+    "Missing",
+    "Mode",
+    "Outcome",
+    "Pair",
+    "Place",
+    "Selector",
+    "align",
+    "as_path",
+    "match_roots",
+    "own_differences",
+    "own_holds",
+    "select",
+]
+_ALIKE: Final = 0.75  # from 0 to 1: a letter that is missing or wrong, not another word
+
+
+class Place(NamedTuple):
+    """Where a label of `same` stands in the spans: the span, the attribute, and its value."""
+
+    node: SpanNode
+    key: str
+    value: Any
+
+
+class Conflict(NamedTuple):
+    """A label of `same` that stands for several values, with every place where it stands."""
+
+    label: str
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What came of matching a forest.
+
+    Attributes:
+        holds: Whether the forest is what was expected.
+        forest: The forest.
+        body: The parts that were expected of the roots.
+        judge: Who decided; asked again it knows the verdicts. After a failure it has bound the
+            labels of `same` to their most common values.
+        pairs: The roots, each with its pattern; empty when no arrangement of the roots holds.
+        named: The spans that matched the patterns with `.as_(name)`, in start order.
+        conflicts: The labels of `same` for which no value serves, though all else holds.
+        gave_up: Whether the search for their values stopped before it had tried all.
+        notes: Hints that are no failures.
+    """
+
+    holds: bool
+    forest: Forest
+    body: Body
+    judge: Judge
+    pairs: tuple[Pair, ...]
+    named: Mapping[str, tuple[SpanNode, ...]]
+    conflicts: tuple[Conflict, ...]
+    gave_up: bool
+    notes: tuple[str, ...]
+
+    @property
+    def level(self) -> Level:
+        """The roots and the members expected there, as `align` and `Judge.arrange` take them."""
+        return Level(self.body.children, self.body.opened, self.forest.roots)
+
+
+def match_roots(forest: Forest, roots: Sequence[Part]) -> Outcome:
+    """Match the roots of a forest, and all below them, against what was expected.
+
+    Args:
+        forest: The spans.
+        roots: The parts expected: the given roots are all the roots, in start order; groups
+            and `...` work as among children, and `never` looks at the whole forest.
+
+    Raises:
+        TypeError: A part is a mapping of attributes, or nothing that can be a part.
+    """
+    __tracebackhide__ = True
+    body = body_of(roots, "assert_span_tree()")
+    if body.attributes:
+        raise TypeError("assert_span_tree() takes roots; attributes belong to a span(...)")
+    level = Level(body.children, body.opened, forest.roots)
+
+    def holds(judge: Judge) -> bool:
+        return not judge.excludes(body.nevers, None) and judge.arrange(level) is not None
+
+    first = Judge(forest)
+    judge, gave_up = bind(first, body.children, holds)
+    conflicts: tuple[Conflict, ...] = ()
+    if judge is None:
+        judge, conflicts = _most_common(first, level)
+    pairs = tuple(judge.arrange(level) or ())
+    return Outcome(
+        holds=holds(judge),
+        forest=forest,
+        body=body,
+        judge=judge,
+        pairs=pairs,
+        named=_named(judge, pairs),
+        conflicts=conflicts,
+        gave_up=gave_up,
+        notes=tuple(_notes(forest, body)),
+    )
+
+
+def _most_common(judge: Judge, level: Level) -> tuple[Judge, tuple[Conflict, ...]]:
+    """Bind the labels to their most common values where all but the labels holds.
+
+    Returns:
+        The judge under that binding, and the labels that stand for several values.
+    """
+    labels = frozenset[str]().union(*(member.labels for member in level.members))
+    relaxed = judge.rebound({}, labels)
+    places: dict[str, list[Place]] = {}
+    for pattern, node in relaxed.pairs(relaxed.arrange(level) or (), lambda one: one.labels):
+        for label, key, value in values_at(pattern, node):
+            places.setdefault(label, []).append(Place(node, key, value))
+    if not places:
+        return relaxed, ()
+    counts = {
+        label: Counter(value_key(place.value) for place in some) for label, some in places.items()
+    }
+    common = {label: count.most_common(1)[0][0] for label, count in counts.items()}
+    conflicts = [
+        Conflict(label, tuple(places[label])) for label, count in counts.items() if len(count) > 1
+    ]
+    return judge.rebound(common, frozenset()), tuple(conflicts)
+
+
+def _named(judge: Judge, pairs: tuple[Pair, ...]) -> dict[str, tuple[SpanNode, ...]]:
+    named: dict[str, set[SpanNode]] = {}
+    for pattern, node in judge.pairs(pairs, lambda one: one.aliases):
+        if pattern.alias is not None:
+            named.setdefault(pattern.alias, set()).add(node)
+    return {
+        alias: tuple(sorted(nodes, key=lambda node: node.order)) for alias, nodes in named.items()
+    }
+
+
+def _notes(forest: Forest, body: Body) -> Iterator[str]:
+    """Yield a hint for each `never` whose name no span bears, but one bears a name much like it."""
+    names = {node.name: None for node in forest.nodes}
+    for never in dict.fromkeys(_nevers(body)):
+        if isinstance(never.name, re.Pattern) or any(
+            name_matches(never.name, one) for one in names
+        ):
+            continue
+        written = never.name if isinstance(never.name, str) else never.name.text
+        for close in get_close_matches(written, names, n=1, cutoff=_ALIKE):
+            yield f"never({never.name!r}) is the name of no span: did you mean {close!r}?"
+
+
+def _nevers(body: Body) -> Iterator[SpanPattern]:
+    yield from body.nevers
+    agenda: list[Composite] = list(body.children)
+    while agenda:
+        part = agenda.pop()
+        if isinstance(part, SpanPattern):
+            yield from part.nevers
+        agenda += part.inner()
