@@ -7,7 +7,7 @@ from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
 from pytest_otel_spans.expected import Path, SpanPattern
-from pytest_otel_spans.match import Selector, path_of, select
+from pytest_otel_spans.path import Selector, as_path, select
 from pytest_otel_spans.render import counted, outline, path_text
 from pytest_otel_spans.tree import Forest, SpanNode
 
@@ -33,7 +33,7 @@ def nothing_matches(selector: Selector, forest: Forest, why_empty: str) -> str:
     """
     if not forest.nodes:
         return f"0 spans match {selector!r}.\n\n{why_empty}"
-    return f"0 spans match {selector!r}{_closest(path_of(selector), forest)}.\n\n{outline(forest)}"
+    return f"0 spans match {selector!r}{_closest(as_path(selector), forest)}.\n\n{outline(forest)}"
 
 
 def _closest(path: Path, forest: Forest) -> str:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from pytest_otel_spans.answers import listed
 from pytest_otel_spans.hub import Hub
-from pytest_otel_spans.match import Selector, select
+from pytest_otel_spans.path import Selector, as_path, select
 from pytest_otel_spans.recording import Recording
 from pytest_otel_spans.render import counted, outline
 from pytest_otel_spans.selection import Selection
@@ -127,9 +127,10 @@ class SpanCapture:
         return True
 
     def wait_for(self, selector: Selector, timeout: float = 5.0) -> Selection:
-        """Wait until a span that ended matches, and return all that do.
+        """Wait until a span that ended matches, and return all that match.
 
-        It blocks the calling thread: on an event loop's thread use `asyncio.to_thread`.
+        A pattern that says `.unfinished()` waits for a span to start. The calling thread is
+        blocked: on the thread of an event loop use `await asyncio.to_thread(spans.wait_for, ...)`.
 
         Args:
             selector: What to wait for.
@@ -139,12 +140,16 @@ class SpanCapture:
             AssertionError: Nothing matched in time.
         """
         __tracebackhide__ = True
-        if not self.wait_until(lambda: any(one.ended for one in self.all(selector).nodes), timeout):
+        ended = not as_path(selector).patterns[-1].never_ended
+
+        def is_there() -> bool:
+            return any(node.ended is ended for node in select(self.forest, selector))
+
+        if not self.wait_until(is_there, timeout):
             found = self.all(selector)
-            said = f"No span that ended matched {selector!r} within {timeout:g} s."
-            blocked = _BLOCKED if _on_event_loop() else ""
-            open_ones = f"\nNot ended:{listed(found.nodes)}" if found.count else ""
-            self._fail(said + blocked + open_ones)
+            said = f"No span that {'ended' if ended else 'is open'} matched {selector!r}"
+            state = f"\nNot ended:{listed(found.nodes)}" if found.count else ""
+            self._fail(f"{said} within {timeout:g} s.{state}{_BLOCKED if _on_event_loop() else ''}")
         return self.all(selector)
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:

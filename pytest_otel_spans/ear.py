@@ -11,9 +11,11 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from pytest_otel_spans.owners import Owners
-from pytest_otel_spans.recording import Entry
+from pytest_otel_spans.recording import Recording
 
 _PROBE = "pytest_otel_spans.probe"
+_SAMPLED = trace.TraceFlags.SAMPLED
+_DROP = Decision.DROP  # looked up for every span that starts
 _FRIENDLIEST_TRACE_ID = 1  # a sampler by ratio keeps the low ids: chance has no say in a probe
 _SHUT_DOWN = (
     "{} was shut down; its spans are captured all the same, but an exporter drops what ends after"
@@ -35,22 +37,25 @@ class Ear(SpanProcessor):
     """Hands the spans of one provider to their owners' recordings.
 
     Attributes:
-        provider: The provider, weakly.
         shut_down_in: The test in which the provider was shut down, None while it is not.
     """
 
     def __init__(self, provider: TakesProcessors, owners: Owners) -> None:
-        self.provider = ref(provider)
         self.shut_down_in: str | None = None
+        self._provider = ref(provider)
         self._name = name_of(provider)
         self._owners = owners
-        self._open: dict[int, Entry] = {}
-        self._heard_probe = False
+        self._open: dict[int, tuple[ref[Recording], int]] = {}
+        self._probing = self._heard_probe = False
         provider.add_span_processor(self)
         self._sampler: Sampler | None = None
         if isinstance(provider, TracerProvider):
             self._sampler = provider.sampler
             provider.sampler = _CountingSampler(self._sampler, owners)
+
+    def is_on(self, provider: object) -> bool:
+        """Whether this is the ear on that provider."""
+        return self._provider() is provider
 
     @property
     def sampler(self) -> str:
@@ -63,24 +68,27 @@ class Ear(SpanProcessor):
         parent_context: Context | None = None,  # noqa: ARG002 - the SDK names it
     ) -> None:
         """Enter the span in its owner's recording."""
-        if span.name == _PROBE:
+        if self._probing and span.name == _PROBE:
             self._heard_probe = True
             return
         recording = self._owners.owner(span.parent)
         if recording is None:
             return
         own = span.get_span_context()
-        if own.trace_flags.sampled:
-            self._open[own.span_id] = recording.start(span, own.span_id)
+        if own.trace_flags & _SAMPLED:
+            span_id = own.span_id
+            self._open[span_id] = recording.itself, recording.start(span, span_id)
         else:  # it records, but no exporter would ever see it
             recording.sampled_out[self.sampler] += 1
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand in the finished span, whatever test runs by now."""
-        entry = self._open.pop(span.context.span_id, None)
-        recording = None if entry is None else entry.home()
-        if entry is not None and recording is not None:
-            recording.end(entry, span)
+        opened = self._open.pop(span.context.span_id, None)
+        if opened is None:
+            return
+        recording, place = opened[0](), opened[1]
+        if recording is not None:
+            recording.end(place, span)
 
     def shutdown(self) -> None:
         """Take note, and keep listening: the next test may use the provider too."""
@@ -93,10 +101,14 @@ class Ear(SpanProcessor):
 
         The probe is started and never ended: processors see it start, no exporter gets it.
         """
-        provider = self.provider()
-        self._heard_probe = False
-        if provider is not None:
+        provider = self._provider()
+        if provider is None:
+            return False
+        self._probing, self._heard_probe = True, False
+        try:
             provider.get_tracer(__name__).start_span(_PROBE, context=Context())
+        finally:
+            self._probing = False
         return self._heard_probe
 
 
@@ -111,13 +123,18 @@ class _CountingSampler(Sampler):
         self._owners = owners
 
     def should_sample(
-        self, parent_context: Context | None, trace_id: int, name: str, *args: Any, **kwargs: Any
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        *rest: Any,  # as the SDK's version has it
+        **named: Any,
     ) -> SamplingResult:
         """Decide as the sampler does."""
-        probed = name == _PROBE
-        trace_id = _FRIENDLIEST_TRACE_ID if probed else trace_id
-        result = self._sampler.should_sample(parent_context, trace_id, name, *args, **kwargs)
-        if result.decision is Decision.DROP and not probed:
+        if name == _PROBE:
+            trace_id = _FRIENDLIEST_TRACE_ID
+        result = self._sampler.should_sample(parent_context, trace_id, name, *rest, **named)
+        if result.decision is _DROP and name != _PROBE:
             parent = trace.get_current_span(parent_context).get_span_context()
             recording = self._owners.owner(parent if parent.is_valid else None)
             if recording is not None:

@@ -54,7 +54,7 @@ class Hub:
     def listen(self, provider: trace.TracerProvider) -> Ear | None:
         """Put an ear on a provider, once; None if it is no SDK provider and takes none."""
         ear = self._ears.get(id(provider))
-        if ear is not None and ear.provider() is provider:
+        if ear is not None and ear.is_on(provider):
             return ear
         if not isinstance(provider, TakesProcessors):
             return None

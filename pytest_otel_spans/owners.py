@@ -39,10 +39,11 @@ class Owners:
     def owner(self, parent: trace.SpanContext | None) -> Recording | None:
         """Return the recording to which a span with this parent belongs; None when no test's."""
         if parent is not None:
+            above = parent.span_id
             for recording in self._running:
-                if recording.knows(parent.span_id):
+                if above in recording.places:
                     return recording
-            past = self._past_traces.get(parent.trace_id) or self._past_spans.get(parent.span_id)
+            past = self._past_traces.get(parent.trace_id) or self._past_spans.get(above)
             if past is not None:
                 return past()
         mine = self._context.get()

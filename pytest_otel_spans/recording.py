@@ -16,20 +16,6 @@ from pytest_otel_spans.stage import Stage
 from pytest_otel_spans.tree import Sighting
 
 
-class Entry:
-    """One span of a recording: the live object until it ends, then the finished one."""
-
-    __slots__ = ("home", "sequence", "span", "thread")
-
-    def __init__(
-        self, span: ReadableSpan, sequence: int, thread: str, home: weakref.ref[Recording]
-    ) -> None:
-        self.span = span
-        self.sequence = sequence
-        self.thread = thread
-        self.home = home
-
-
 class Recording:
     """The spans of one test.
 
@@ -41,6 +27,9 @@ class Recording:
         sampled_out: How many spans each sampler, by its description, kept from being recorded.
         unclaimed: How many spans started beside other tests and could be anyone's.
         notes: What happened to providers while the test ran, in full sentences.
+        places: Where each span stands in the order of all starts, by its id; also those that
+            `clear` made forget.
+        itself: A weak reference: a span that is never ended must not keep a test's recording.
     """
 
     def __init__(self, test: str, stage: Stage) -> None:
@@ -50,55 +39,55 @@ class Recording:
         self.sampled_out: Counter[str] = Counter()
         self.unclaimed = 0
         self.notes: list[str] = []
-        self._entries: list[Entry] = []
-        self._by_id: dict[int, Entry] = {}
+        self.places: dict[int, int] = {}
+        self.itself = weakref.ref(self)
+        self._seen: dict[int, tuple[ReadableSpan, threading.Thread]] = {}
         self._next = count().__next__
-        self._first = -1
+        self._first = 0
         self._bells: tuple[threading.Event, ...] = ()
-        self._self = weakref.ref(self)  # an open span must not keep a test's whole recording
 
-    def start(self, span: ReadableSpan, span_id: int) -> Entry:
-        """Enter a span that started."""
-        known = self._by_id.get(span_id)
-        if known is not None and known.span is span:  # two providers may share their processors
-            return known
-        thread = threading.current_thread().name
-        entry = self._by_id[span_id] = Entry(span, self._next(), thread, self._self)
-        self._entries.append(entry)
-        self._ring()
-        return entry
-
-    def end(self, entry: Entry, span: ReadableSpan) -> None:
-        """Put the finished span in the place of the live one."""
-        if entry.sequence >= self._first and entry.span is not span:
-            entry.span = span
-            self.exporter.export((span,))
+    def start(self, span: ReadableSpan, span_id: int) -> int:
+        """Enter a span that started, and return its place in the order of all starts."""
+        if span_id in self.places:
+            place = self.places[span_id]
+            if self._seen[place][0] is span:  # heard twice: two providers share their processors
+                return place
+        place = self._next()
+        self._seen[place] = span, threading.current_thread()
+        self.places[span_id] = place
+        if self._bells:
             self._ring()
+        return place
 
-    def knows(self, span_id: int) -> bool:
-        """Whether the span of this id is, or was before `clear`, one of these."""
-        return span_id in self._by_id
+    def end(self, place: int, span: ReadableSpan) -> None:
+        """Put the finished span in the place of the live one."""
+        live, thread = self._seen[place]
+        if place < self._first or live is span:
+            return
+        self._seen[place] = span, thread
+        self.exporter.export((span,))
+        if self._bells:
+            self._ring()
 
     @property
     def cleared(self) -> bool:
         """Whether `clear` was called."""
-        return self._first >= 0
+        return self._first > 0
 
     def sightings(self) -> list[Sighting | ReadableSpan]:
         """Every span: where its start was seen with its place and thread, else as it is."""
         finished = {id(span): span for span in self.exporter.get_finished_spans()}
         seen: list[Sighting | ReadableSpan] = [
-            Sighting(entry.span, entry.sequence, entry.thread)
-            for entry in tuple(self._entries)
-            if finished.pop(id(entry.span), None) is not None or entry.span.end_time is None
+            Sighting(span, place, thread.name)
+            for place, (span, thread) in self._seen.copy().items()
+            if finished.pop(id(span), None) or (span.end_time is None and place >= self._first)
         ]
         seen.extend(finished.values())
         return seen
 
     def clear(self) -> None:
         """Forget every span that started, also those that have not ended yet."""
-        self._first = self._next()
-        self._entries = []
+        self._first = self._next() + 1
         self.exporter.clear()
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
@@ -123,7 +112,7 @@ class Recording:
 
     def lineage(self) -> tuple[frozenset[int], frozenset[int]]:
         """Give the ids of the traces that began here, and of the spans in any other trace."""
-        contexts = [(entry.span.context, entry.span.parent) for entry in self._by_id.values()]
+        contexts = [(span.context, span.parent) for span, _ in self._seen.values()]
         traces = frozenset(own.trace_id for own, parent in contexts if parent is None)
         spans = frozenset(own.span_id for own, _ in contexts if own.trace_id not in traces)
         return traces, spans

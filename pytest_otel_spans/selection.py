@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_otel_spans.answers import listed, nothing_matches
-from pytest_otel_spans.match import Selector, select
+from pytest_otel_spans.path import Selector, select
 from pytest_otel_spans.render import counted, outline
 from pytest_otel_spans.tree import Forest, SpanNode
 

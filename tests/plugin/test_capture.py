@@ -480,6 +480,12 @@ def test_wait_for_names_the_spans_that_have_not_ended(spans: SpanCapture) -> Non
         spans.wait_for("job", timeout=0)
 
 
+def test_wait_for_an_unfinished_span_waits_for_its_start(spans: SpanCapture) -> None:
+    MODULE_TRACER.start_span("job")
+
+    assert spans.wait_for(span("job").unfinished(), timeout=0).count == 1
+
+
 async def test_wait_for_on_an_event_loop_says_how_not_to_block_it(spans: SpanCapture) -> None:
     with pytest.raises(AssertionError, match=r"asyncio\.to_thread\(spans\.wait_for"):
         spans.wait_for("job", timeout=0)

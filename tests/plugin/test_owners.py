@@ -11,11 +11,18 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from pytest_otel_spans.capture import SpanCapture
+from pytest_otel_spans.hub import hub
 from pytest_otel_spans.owners import no_current_span
 from pytest_otel_spans.scene import scene
 from pytest_otel_spans.stage import Stage
 
 TRACER = trace.get_tracer("tests.owners")
+
+
+@pytest.fixture(autouse=True)
+def provider() -> None:
+    """Let a provider of the SDK stand before the first span."""
+    hub().tune_in()
 
 
 @contextmanager
