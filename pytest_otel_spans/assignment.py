@@ -57,7 +57,7 @@ def can_place(slots: Slots, required: Sequence[int]) -> bool:
 
 
 def place_most(slots: Slots, required: Sequence[int]) -> dict[int, int]:
-    """Return which slot spans go to when slots are filled and spans placed as far as they can be."""
+    """Return which slot spans go to when as many as possible fill slots and are placed."""
     work = _Work(slots, required)
     work.fill()
     work.place()

@@ -108,18 +108,15 @@ def _greedy(usher: Usher, seats: Sequence[Seat], nodes: Sequence[SpanNode]) -> d
     places: dict[int, int] = {}
     at = node = 0
     while at < len(seats) and node < len(nodes):
-        skip_seats, skip_nodes = _meeting(
-            usher, seats[at : at + _AHEAD], nodes[node : node + _AHEAD]
-        )
-        at, node = at + skip_seats, node + skip_nodes
-        if at < len(seats) and node < len(nodes) and usher.best(seats[at], nodes[node]) is not None:
+        skipped = _meeting(usher, seats[at : at + _AHEAD], nodes[node : node + _AHEAD])
+        at, node = at + skipped[0], node + skipped[1]
+        seated = usher.best(seats[at], nodes[node]) is not None
+        if seated:
             places[node] = at
-            node += 1
-            at += seats[at].most == 1 or not (
-                node < len(nodes) and usher.fits(seats[at], nodes[node])
-            )
-        else:
-            at, node = at + 1, node + 1
+        node += 1
+        goes_on = seated and seats[at].most != 1 and node < len(nodes)
+        if not (goes_on and usher.fits(seats[at], nodes[node])):
+            at += 1
     return places
 
 

@@ -117,15 +117,16 @@ def match_roots(forest: Forest, roots: Sequence[Part]) -> Outcome:
     if judge is None:
         judge, conflicts = _most_common(first, level)
     pairs = tuple(judge.arrange(level) or ())
+    found = holds(judge)
     return Outcome(
-        holds=holds(judge),
+        holds=found,
         forest=forest,
         body=body,
         judge=judge,
         pairs=pairs,
         named=_named(judge, pairs),
         conflicts=conflicts,
-        gave_up=gave_up,
+        gave_up=gave_up and not found,
         notes=tuple(_notes(forest, body)),
     )
 
@@ -168,13 +169,12 @@ def _notes(forest: Forest, body: Body) -> Iterator[str]:
     """Yield a hint for each `never` whose name no span bears, but one bears a name much like it."""
     names = {node.name: None for node in forest.nodes}
     for never in dict.fromkeys(_nevers(body)):
-        if isinstance(never.name, re.Pattern) or any(
-            name_matches(never.name, one) for one in names
-        ):
+        name = never.name
+        if isinstance(name, re.Pattern) or any(name_matches(name, one) for one in names):
             continue
-        written = never.name if isinstance(never.name, str) else never.name.text
+        written = name if isinstance(name, str) else name.text
         for close in get_close_matches(written, names, n=1, cutoff=_ALIKE):
-            yield f"never({never.name!r}) is the name of no span: did you mean {close!r}?"
+            yield f"no span is named {written!r}, which must never be: did you mean {close!r}?"
 
 
 def _nevers(body: Body) -> Iterator[SpanPattern]:

@@ -114,10 +114,11 @@ class Usher:
 
 def _strangeness(pattern: SpanPattern, nodes: Sequence[SpanNode]) -> float:
     """How many of the names below differ, from 0 to 1; a name with a wildcard is any name."""
-    expected = Counter(one.fixed for seat in seats_of(pattern.children) for one in seat.patterns)
+    patterns = [one for seat in seats_of(pattern.children) for one in seat.patterns]
+    expected = Counter(one.fixed for one in patterns if one.fixed is not None)
     actual = Counter(node.name for node in nodes)
-    wild = expected.pop(None, 0)
-    alien = sum((actual - expected).values()) if not pattern.opened else 0
-    lacking = sum((expected - actual).values())
+    wild = len(patterns) - expected.total()
+    alien = 0 if pattern.opened else (actual - expected).total()
+    lacking = (expected - actual).total()
     wrong = max(alien - wild, 0) + lacking
     return wrong / (wrong + len(nodes)) if wrong else 0.0
