@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import BaseModel
 
 from orchestrator.answers import CritiqueAnswer, PlanAnswer, ScoreAnswer
-from orchestrator.catalogue import ModelEntry
+from orchestrator.catalogue import ModelEntry, shipped_catalogue
 from orchestrator.errors import InputError, InvalidOutput, ProviderError
 from orchestrator.models import Prompt, Request, Usage
 from orchestrator.providers import connect, ready_models
@@ -485,6 +485,17 @@ def test_a_server_that_needs_no_key_is_ready() -> None:
     ollama = gpt(key_env=None, base_url="http://127.0.0.1:11434/v1")
 
     assert ready_models(catalogue(ollama, model("offline")), {}) == (ollama,)
+
+
+def test_the_shipped_models_are_connected_offline_or_by_key() -> None:
+    shipped = shipped_catalogue()
+
+    offline = connect(shipped, {}, ManualClock())
+    remote = connect(shipped, ENVIRON, ManualClock())
+
+    assert {shipped[model_id].api for model_id in offline} == {"offline"}
+    assert {shipped[model_id].api for model_id in remote} == {"openai"}
+    assert len(offline) + len(remote) == len(shipped.models)
 
 
 def test_no_model_ready_is_said_with_the_keys_that_would_help() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 from collections.abc import Mapping
+from functools import cache
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -202,6 +203,7 @@ def _count(tokens: int | None) -> int:
     return max(0, int(tokens or 0))
 
 
+@cache  # a pure function of the class, and a costly one
 def _response_format(schema: type[BaseModel]) -> dict[str, Any]:
     """The schema in the strict form, for which the SDK has a public maker of tools alone."""
     import openai
