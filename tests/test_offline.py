@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -313,6 +312,13 @@ async def test_a_class_has_the_name_of_the_project_s_own_thing() -> None:
     assert "BicycleRental" in [name.name for name in read_source(code).names]
 
 
+async def test_criteria_without_a_name_of_their_own_are_left_open_one_by_one() -> None:
+    brief = Brief(project="Build a cache", criteria='Öl, "Äß", castling, remembered, remembered')
+    code = await finished(brief, titled(await plan_of(brief), "Implement"))
+    names = [name.name for name in read_source(blocks(code)).names]
+    assert names[-4:] == ["criterion_1", "criterion_2", "castling", "remembered_wanted"]
+
+
 @pytest.mark.parametrize("thing", ["exception", "queue", "class", "42", "record", "Ärger"])
 async def test_a_thing_whose_name_is_taken_gets_code_that_runs(
     thing: str, monkeypatch: pytest.MonkeyPatch
@@ -324,30 +330,39 @@ async def test_a_thing_whose_name_is_taken_gets_code_that_runs(
 # What a provider owes
 
 
+EVERY_STAGE = """
+from orchestrator import prompts
+from orchestrator.models import Brief, Critique, Task
+from orchestrator.providers.offline import planned, read, drafted, revised, judgement
+
+brief = Brief(project="Build a cache", criteria="thread safe, ttl, fast, tested, castling")
+print(planned(read(prompts.plan_prompt(brief, 20).text)))
+for task in planned(read(prompts.plan_prompt(brief, 20).text)).tasks:
+    task = Task(id="t1", title=task.title, instructions=task.instructions, type=task.type)
+    draft = drafted(read(prompts.draft_prompt(brief, task, {}, None).text))
+    judged = judgement(read(prompts.score_prompt(brief, task, draft).text))
+    critique = Critique(points=judged.lacking, reviewer="r")
+    print(judged, revised(read(prompts.revise_prompt(brief, task, draft, critique).text)))
+"""
+
+
 async def test_the_same_prompt_gives_the_same_reply() -> None:
     prompt = prompts.plan_prompt(FLAGSHIP, 20)
     assert await reply_to(prompt, "decompose") == await reply_to(prompt, "decompose")
 
 
 def test_no_hash_seed_changes_a_byte() -> None:
-    script = (
-        "import asyncio, tests.test_offline as t\n"
-        "async def all():\n"
-        "    for task in (await t.plan_of(t.FLAGSHIP)).tasks:\n"
-        "        print(task, await t.finished(t.FLAGSHIP, task))\n"
-        "asyncio.run(all())"
-    )
     printed = {
         subprocess.run(
-            [sys.executable, "-c", script],
+            [sys.executable, "-c", EVERY_STAGE],
             env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=Path(__file__).parent.parent,
             check=True,
             capture_output=True,
         ).stdout
         for seed in ("1", "2")
     }
     assert len(printed) == 1
+    assert all(len(text) > 1000 for text in printed)
 
 
 @pytest.mark.parametrize(

@@ -162,23 +162,29 @@ def _part(
     if fact is not None:
         is_basic = mentions(phrase, VOCABULARY.of_tests)
         return Part(point=phrase, text=f"{_NOTE}{label}: {fact}.", is_basic=is_basic)
-    return Part(point=phrase, text=left_open(label, own))
+    return Part(point=phrase, text=left_open(phrase, own))
 
 
-def _open_function(label: str, own: Program) -> str:
-    name = function_name(label) or "open_criterion"
+def _name_for(phrase: str, own: Program) -> str:
+    """A name that no definition of the program has."""
+    name = function_name(phrase) or f"criterion_{own.criteria.index(phrase) + 1}"
+    return f"{name}_wanted" if name in own.kernel.identifiers else name
+
+
+def _open_function(phrase: str, own: Program) -> str:
+    label = plain(phrase)
     return (
-        f"def {name}(thing: {own.main}) -> bool:\n"
-        f'    """Criterion: {label}. Left open: what decides it has to be written."""\n'
+        f"def {_name_for(phrase, own)}() -> None:\n"
+        f'    """Criterion: {label}. Left open: what meets it has to be written."""\n'
         f'    raise NotImplementedError("{label}")'
     )
 
 
-def _open_test(label: str, own: Program) -> str:
-    name = function_name(label) or "open_criterion"
+def _open_test(phrase: str, own: Program) -> str:
+    label = plain(phrase)
     return (
         '@pytest.mark.skip(reason="left open")\n'
-        f"def test_{name}() -> None:\n"
+        f"def test_{_name_for(phrase, own)}() -> None:\n"
         f'    """Criterion: {label}. Left open: what shows it has to be written."""\n'
         f"    assert {own.main} is not None"
     )

@@ -77,13 +77,17 @@ def plain(text: str, width: int = 300) -> str:
 
 
 def class_name(text: str) -> str:
-    """A name for a class, or nothing when the text has no letters to make one of."""
+    """A name for a class, or nothing when the text is not made of plain letters and digits."""
+    if not text.isascii():
+        return ""
     name = "".join(sentence_case(word) for word in re.findall("[A-Za-z0-9]+", text)[-4:])
     return "" if not name or name[0].isdigit() or hasattr(builtins, name) else name
 
 
 def function_name(text: str) -> str:
-    """A name for a function or a module that hides nothing of Python's, or nothing."""
+    """A name for a function or a module that hides nothing of Python's, or nothing, as above."""
+    if not text.isascii():
+        return ""
     name = "_".join(re.findall("[a-z0-9]+", text.lower())[:6])
     if not name or name[0].isdigit():
         return ""
