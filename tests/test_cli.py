@@ -307,7 +307,7 @@ def test_an_interrupted_run_prints_what_there_is(here: Path, number: signal.Sign
 def test_a_second_signal_leaves_at_once() -> None:
     stubborn = """
 import asyncio
-from orchestrator.interruption import cancelling_on_signals
+from orchestrator.cli.interruption import cancelling_on_signals
 
 async def wait(word):
     print(word, flush=True)

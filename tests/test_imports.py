@@ -34,7 +34,7 @@ def test_help_imports_the_standard_library_alone() -> None:
 
 
 def test_everything_that_a_run_needs_is_imported_without_an_sdk() -> None:
-    loaded = modules_after("import orchestrator.command")
+    loaded = modules_after("import orchestrator.cli.command")
 
     assert "pydantic" in loaded
     assert loaded.isdisjoint(HEAVY)

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from rich.console import Console
 
+from orchestrator.cli.live_tree import Board, LiveTree, draw
+from orchestrator.cli.progress import LineProgress
 from orchestrator.events import (
     AttemptScored,
     BudgetThresholdPassed,
@@ -20,7 +22,6 @@ from orchestrator.events import (
     TaskCompleted,
     TaskStarted,
 )
-from orchestrator.live_tree import Board, LiveTree, draw
 from orchestrator.models import (
     Brief,
     CallType,
@@ -33,7 +34,6 @@ from orchestrator.models import (
     TaskStatus,
     Usage,
 )
-from orchestrator.progress import LineProgress
 
 BRIEF = Brief(project="Build a rate limiter")
 FIRST = Task(id="t1", title="Write [red]it\x1b[2J\nall", instructions="…", type="writing")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator import arguments
 from orchestrator.catalogue import load_catalogue
+from orchestrator.cli import arguments
+from orchestrator.cli.run_file import describe
 from orchestrator.policies import load_policies
-from orchestrator.run_file import describe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

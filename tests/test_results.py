@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import results
+from orchestrator.cli import results
+from orchestrator.cli.output_folder import OutputFolder
 from orchestrator.errors import InputError
 from orchestrator.models import (
     Attempt,
@@ -22,7 +23,6 @@ from orchestrator.models import (
     Usage,
     Validation,
 )
-from orchestrator.output_folder import OutputFolder
 
 BEST = Attempt(
     iteration=2,

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from orchestrator import events, legible, progress
+from orchestrator import events, legible
+from orchestrator.cli import progress
 from orchestrator.models import RunStatus, TaskStatus
 
 _FRAMES_PER_SECOND: Final = 8

@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import suppress
 
-from orchestrator.arguments import PROGRAM
+from orchestrator.cli.arguments import PROGRAM
 
 
 def open_both() -> None:

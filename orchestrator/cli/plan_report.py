@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from orchestrator import legible, results
+from orchestrator import legible
+from orchestrator.cli import results
 from orchestrator.models import Brief, Plan
 
 _COLUMNS: Final = ("task", "type", "needs", "validators", "at most")

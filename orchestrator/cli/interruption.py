@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from orchestrator import streams
-from orchestrator.exit_codes import ExitCode
+from orchestrator.cli import streams
+from orchestrator.cli.exit_codes import ExitCode
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR: Final = "\x1b[?25h"

@@ -9,20 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator import forecast, plan_report, results, streams
-from orchestrator.arguments import Arguments
+from orchestrator import forecast
 from orchestrator.budget import Budget
 from orchestrator.catalogue import Catalogue, ModelEntry, load_catalogue, shipped_catalogue
+from orchestrator.cli import plan_report, results, streams
+from orchestrator.cli.arguments import Arguments
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.interruption import cancelling_on_signals
+from orchestrator.cli.output_folder import OutputFolder
+from orchestrator.cli.progress import LineProgress
+from orchestrator.cli.run_file import RunFile, describe
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import BudgetExceeded, InputError, OrchestratorError, TimeExceeded
 from orchestrator.events import Event, ProjectCompleted
-from orchestrator.exit_codes import ExitCode
-from orchestrator.interruption import cancelling_on_signals
 from orchestrator.models import Brief, Plan, ProjectState, RunStatus
-from orchestrator.output_folder import OutputFolder
 from orchestrator.policies import load_policies
-from orchestrator.progress import LineProgress
-from orchestrator.run_file import RunFile, describe
 from orchestrator.tracing import TracingConfig, shutdown_tracing
 
 EXIT_CODES: Final = {
@@ -170,7 +171,7 @@ def _progress(orchestrator: Orchestrator, given: Arguments) -> Iterator[None]:
     elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         from rich.console import Console
 
-        from orchestrator.live_tree import LiveTree
+        from orchestrator.cli.live_tree import LiveTree
 
         # The tree stays only where the results will not follow it on the same terminal.
         keep = not sys.stdout.isatty()

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from orchestrator import arguments, streams
+from orchestrator.cli import arguments, streams
+from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.errors import InputError
-from orchestrator.exit_codes import ExitCode
 
 DISTRIBUTION: Final = "multi-llm-orchestrator"
 
@@ -35,6 +35,6 @@ def _answer(argv: Sequence[str] | None) -> ExitCode:
 
         streams.show(f"{arguments.PROGRAM} {version(DISTRIBUTION)}\n")
         return ExitCode.SUCCESS
-    from orchestrator import command
+    from orchestrator.cli import command
 
     return command.carry_out(given, os.environ)
