@@ -278,7 +278,7 @@ def test_the_environments_sampler_counts_at_rate_one():
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "not an address"},
         {"OTEL_EXPORTER_OTLP_TIMEOUT": "soon", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4317"},
     ],
-    ids=lambda environ: "-".join(environ),
+    ids="-".join,
 )
 def test_a_setting_of_the_environment_that_cannot_be_used_does_not_harm_the_run(environ):
     done = fresh(
@@ -437,5 +437,5 @@ def test_warnings_of_other_exporters_are_not_swallowed(caplog):
 
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
         "theirs",
-        f"2 of 2 spans were lost",
+        "2 of 2 spans were lost",
     ]

@@ -34,9 +34,9 @@ def _founding(key: Key) -> Key:
 
 
 _ERROR_TYPE = _end(names.ERROR_TYPE, "str", "the code of the failure", "it failed")
-_EXCEPTION = EventSpec(
+EXCEPTION: Final = EventSpec(
     name=names.EVENT_EXCEPTION,
-    brief="an exception left the span; recorded on the innermost one alone",
+    brief="an exception left the span; it stands on the innermost one alone",
     keys=(
         _end(names.EXCEPTION_TYPE, "str", "its qualified name"),
         _end(names.EXCEPTION_MESSAGE, "str", "our own sentence, redacted", "it is one of our own"),
@@ -78,7 +78,6 @@ _RUN_PROJECT = SpanSpec(
                 _end(names.EVENT_BUDGET_SPENT_USD, "float", "dollars spent by then"),
             ),
         ),
-        _EXCEPTION,
     ),
     links=(LinkSpec(kind=names.LINK_RESUMED_FROM, brief="the root of the run that it takes up"),),
 )
@@ -92,12 +91,11 @@ _DECOMPOSE = SpanSpec(
         _ERROR_TYPE,
         _end(names.TASKS_TOTAL, "int", "tasks in the plan", default=0),
     ),
-    events=(_EXCEPTION,),
 )
 
 _TASK = SpanSpec(
     name=names.SPAN_TASK,
-    suffix="the engine's task id",
+    suffix="task_id",
     brief="One task's life; a skipped task has no children.",
     parents=(names.SPAN_RUN_PROJECT,),
     keys=(
@@ -133,14 +131,13 @@ _TASK = SpanSpec(
                 _end(names.EVENT_EVALUATION_SCORE, "float", "0 to 1"),
             ),
         ),
-        _EXCEPTION,
     ),
     links=(LinkSpec(kind=names.LINK_DEPENDS_ON, brief="each task whose results it reads"),),
 )
 
 _LLM_CALL = SpanSpec(
     name=names.SPAN_LLM_CALL,
-    suffix="the call type",
+    suffix="call_type",
     brief="One logical model call, all its attempts included; what backends sum stands here alone.",
     kinds=("CLIENT", "INTERNAL"),
     parents=(names.SPAN_DECOMPOSE, names.SPAN_TASK, names.SPAN_REMEDIATION),
@@ -212,7 +209,6 @@ _LLM_CALL = SpanSpec(
                 _end(names.EVENT_CIRCUIT_BREAKER_TO_STATE, "str", "`closed`, `open`, `half_open`"),
             ),
         ),
-        _EXCEPTION,
     ),
 )
 
@@ -239,7 +235,6 @@ _POLICY_CHECK = SpanSpec(
                 _end(names.EVENT_POLICY_VIOLATION_RULE, "str", "its rule"),
             ),
         ),
-        _EXCEPTION,
     ),
 )
 
@@ -258,7 +253,6 @@ _VALIDATION = SpanSpec(
             default="unverified",
         ),
     ),
-    events=(_EXCEPTION,),
 )
 
 _REMEDIATION = SpanSpec(
@@ -273,7 +267,6 @@ _REMEDIATION = SpanSpec(
         _ERROR_TYPE,
         _founding(_end(names.SUCCESS, "bool", "the attempt gave something usable", default=False)),
     ),
-    events=(_EXCEPTION,),
 )
 
 SCHEMA: Final[tuple[SpanSpec, ...]] = (

@@ -1,0 +1,314 @@
+"""The console's answer: which call to blame, in ten seconds, on any terminal."""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from orchestrator.waterfall import SpanRecord, draw, traces_of
+from orchestrator.waterfall.words import duration, tokens
+
+MS = 1_000_000
+
+
+class Story:
+    """Builds the spans of a run, in milliseconds."""
+
+    def __init__(self):
+        self.spans: list[SpanRecord] = []
+
+    def span(self, name, start, end, parent=None, *, failed=False, events=(), **said):
+        record = SpanRecord(
+            id=len(self.spans) + 1,
+            parent_id=parent,
+            name=name,
+            start_ns=start * MS,
+            end_ns=end * MS,
+            attributes={key.replace("__", "."): value for key, value in said.items()},
+            failed=failed,
+            events=events,
+        )
+        self.spans.append(record)
+        return record.id
+
+    def call(self, stage, start, end, parent, *, model="gpt", cost=0.001, **said):
+        said = {"model": model, "tokens_in": 100, "tokens_out": 20, "cost_usd": cost} | said
+        return self.span(f"llm_call:{stage}", start, end, parent, **said)
+
+    @property
+    def trace(self):
+        (trace,) = traces_of(self.spans)
+        return trace
+
+    def text(self, width=100, rows=32):
+        return [
+            "".join(part.text for part in line).rstrip() for line in draw(self.trace, width, rows)
+        ]
+
+    def tree(self, width=100):
+        """The lines between the scale and the verdict."""
+        lines = self.text(width)
+        return lines[3 : lines.index("", 3)]
+
+    def line(self, start, width=100):
+        (found,) = [line for line in self.tree(width) if line.lstrip("│├└ ").startswith(start)]
+        return found
+
+
+@pytest.fixture
+def story():
+    """Planning, then a short task beside a long one that fails over to another model."""
+    told = Story()
+    root = told.span("run_project", 0, 10_000, status="SUCCESS", project_id="demo")
+    plan = told.span("decompose", 0, 1000, root)
+    told.call("decompose", 0, 1000, plan, cost=0.02)
+    short = told.span("task:t1", 1000, 3000, root, task_type="writing")
+    told.call("generate", 1000, 3000, short)
+    long = told.span("task:t2", 1000, 10_000, root, task_type="reasoning")
+    told.call("generate", 1000, 8000, long, events=("orchestrator.retry",) * 2)
+    told.call("critique", 8000, 8500, long, failed=True, error__type="timeout")
+    saved = told.span("remediation", 8500, 9800, long, strategy="fallback_model", success=True)
+    told.call("critique", 8500, 9800, saved, model="claude", orchestrator__fallback__from="gpt")
+    return told
+
+
+def test_the_critical_path_is_what_the_run_waited_for(story):
+    path = [
+        (segment.span.name, segment.start_ns // MS, segment.end_ns // MS)
+        for segment in story.trace.critical_path
+    ]
+
+    assert path == [
+        ("llm_call:decompose", 0, 1000),
+        ("llm_call:generate", 1000, 8000),
+        ("llm_call:critique", 8000, 8500),
+        ("llm_call:critique", 8500, 9800),
+        ("task:t2", 9800, 10_000),
+    ]
+
+
+def test_the_critical_path_covers_the_whole_run_whatever_overlaps():
+    told = Story()
+    root = told.span("run_project", 0, 100)
+    for start, end in [(0, 40), (10, 60), (55, 90), (20, 120), (95, 95)]:
+        told.span("task:t", start, end, root)
+
+    path = told.trace.critical_path
+    assert path[0].start_ns == 0
+    assert path[-1].end_ns == 100 * MS
+    for earlier, later in pairwise(path):
+        assert earlier.end_ns == later.start_ns
+
+
+def test_the_verdict_names_the_call_that_held_the_run_up(story):
+    assert "70 % of the run (7.0 s) went to task:t2 / llm_call:generate gpt" in story.text()
+
+
+def test_a_bar_stands_where_the_span_ran_solid_on_the_critical_path(story):
+    head = story.tree()[0]
+    axis = head.index("0")
+    width = head.index("10.0 s") + len("10.0 s") - axis
+
+    def bar(name):
+        return story.line(name)[axis : axis + width]
+
+    assert set(bar("run_project")) == {"█"}
+    assert bar("decompose").strip() == "█" * round(width / 10)
+    assert set(bar("task:t1").strip()) == {"░"}
+    assert set(bar("task:t2").strip()) == {"█"}
+    assert bar("task:t2").endswith("█")
+
+
+def test_every_row_has_time_share_tokens_and_the_cost_of_all_below_it(story):
+    assert story.line("run_project").split()[-6:] == [
+        "10.0",
+        "s",
+        "100",
+        "%",
+        "500→100",
+        "$0.0240",
+    ]
+    assert story.line("task:t2").split()[-6:] == ["9.0", "s", "90", "%", "300→60", "$0.0030"]
+
+
+def test_what_went_wrong_is_marked(story):
+    text = "\n".join(story.text(140))
+
+    assert "llm_call:critique gpt  ✗ timeout" in text
+    assert "llm_call:generate gpt  ↻ 2" in text
+    assert "remediation fallback_model  ✓ recovered" in text
+    assert "llm_call:critique claude  ⇄ for gpt" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "mark"),
+    [
+        ({"orchestrator__cache__hit": True}, "cached"),
+        ({"orchestrator__task__skipped_because": "t1"}, "skipped"),
+        ({"strategy": "auto_retry", "success": False}, "✗ no recovery"),
+        ({"violations_count": 2, "passed": False}, "✗ blocked"),
+        ({"violations_count": 2, "passed": True}, "2 violated"),
+        ({"orchestrator__validation__outcome": "unverified"}, "✗ unverified"),
+    ],
+)
+def test_each_kind_of_trouble_has_its_mark(said, mark):
+    told = Story()
+    root = told.span("run_project", 0, 100)
+    told.span("task:t1", 0, 100, root, **said)
+
+    assert mark in told.line("task:t1")
+
+
+def test_the_slowest_and_the_dearest_calls_are_five_at_most_worst_first():
+    told = Story()
+    root = told.span("run_project", 0, 1000)
+    for number in range(1, 8):
+        task = told.span(f"task:t{number}", 0, 100 * number, root)
+        told.call("generate", 0, 100 * number, task, cost=1 / number)
+
+    lines = told.text()
+    slowest = lines[lines.index("Slowest calls") + 1 :][:5]
+    dearest = lines[lines.index("Dearest calls") + 1 :]
+    assert [line.split("task:")[1][:2] for line in slowest] == ["t7", "t6", "t5", "t4", "t3"]
+    assert [line.split("task:")[1][:2] for line in dearest] == ["t1", "t2", "t3", "t4", "t5"]
+
+
+def test_a_run_that_cost_nothing_has_no_cost_column_and_no_dearest_calls():
+    told = Story()
+    root = told.span("run_project", 0, 1000)
+    told.call("generate", 0, 1000, root, cost=0.0)
+
+    assert "cost" not in "\n".join(told.text())
+    assert "Dearest" not in "\n".join(told.text())
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(story, width):
+    assert max(map(len, story.text(width))) <= width
+
+
+def test_a_terminal_that_is_too_narrow_gets_sixty_columns(story):
+    assert story.text(20) == story.text(60)
+
+
+def test_a_run_of_a_thousand_tasks_is_folded_to_what_matters():
+    told = Story()
+    root = told.span("run_project", 0, 100_000)
+    for number in range(1000):
+        start = number * 90
+        task = told.span(f"task:t{number}", start, start + 90, root)
+        failed = number == 500
+        told.call("generate", start, start + 80 + (number == 700) * 10, task, failed=failed)
+
+    lines = told.text(rows=20)
+    assert len(lines) < 60
+    assert any("task:t500" in line for line in lines)
+    assert any("task:t700" in line for line in lines)
+    assert any("more tasks" in line for line in lines)
+    assert sum(line.count("task:") for line in lines) < 40
+
+
+def test_a_model_or_project_name_cannot_command_the_terminal():
+    told = Story()
+    root = told.span("run_project", 0, 10, project_id="p\x1b[31m\n")
+    told.call("generate", 0, 10, root, model="m\x07\x1b]0;x")
+
+    assert not {"\x1b", "\x07", "\n"} & set("".join(told.text()))
+
+
+def test_a_trace_without_length_is_drawn():
+    told = Story()
+    told.span("run_project", 5, 5)
+
+    assert any(line.startswith("run_project") for line in told.text())
+
+
+def test_spans_without_a_common_root_are_traces_of_their_own():
+    told = Story()
+    first = told.span("task:t1", 0, 10, parent=77)
+    told.call("generate", 0, 10, first)
+    told.span("task:t2", 20, 30, parent=77)
+
+    assert [trace.root.name for trace in traces_of(told.spans)] == ["task:t1", "task:t2"]
+
+
+@pytest.mark.parametrize(
+    ("length_ns", "said"),
+    [
+        (400_000, "0.4 ms"),
+        (412 * MS, "412 ms"),
+        (12_400 * MS, "12.4 s"),
+        (185_000 * MS, "3 m 05 s"),
+    ],
+)
+def test_times_are_said_in_few_characters(length_ns, said):
+    assert duration(length_ns) == said
+
+
+def test_tokens_are_said_in_few_characters():
+    assert tokens(812, 45_000) == "812→45k"
+    assert tokens(2_500_000, 0) == "2.5M→0"
+    assert tokens(0, 0) == ""
+
+
+def run(code, **environ):
+    preface = "from orchestrator.tracing import *\n"
+    return subprocess.run(
+        [sys.executable, "-c", preface + code],
+        capture_output=True,
+        timeout=60,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), **environ},
+    )
+
+
+TRACED = """
+configure_tracing(TracingConfig(enabled=True))
+with traced_run("p1"), traced_task("t1", "writing"), traced_llm_call("m", "generate"):
+    pass
+print("the result")
+"""
+
+
+def test_without_an_endpoint_the_tree_is_on_stderr_when_the_run_ends():
+    done = run(TRACED)
+
+    assert done.stdout.decode() == "the result\n"
+    assert "└ task:t1" in done.stderr.decode()
+    assert "\x1b" not in done.stderr.decode()
+
+
+def test_colour_is_there_where_it_is_wanted():
+    assert b"\x1b[" in run(TRACED, FORCE_COLOR="1").stderr
+
+
+def test_an_encoding_without_blocks_gets_plain_characters():
+    told = run(TRACED, PYTHONIOENCODING="ascii").stderr
+
+    assert b"` task:t1" in told
+    assert b"####" in told
+    assert b"\\u" not in told
+
+
+def test_spans_that_wait_for_a_root_are_drawn_at_the_end():
+    done = run("""
+configure_tracing(TracingConfig(enabled=True))
+span = get_tracer().start_span("a root that never ends")
+from opentelemetry.trace import use_span
+with use_span(span), traced_task("t1", "writing"):
+    pass
+""")
+
+    assert "task:t1" in done.stderr.decode()
+
+
+def test_json_is_one_span_a_line():
+    done = run(TRACED.replace("enabled=True", "enabled=True, trace_format='json'"))
+
+    lines = done.stderr.decode().splitlines()
+    assert [line.split('"')[3] for line in lines] == [
+        "llm_call:generate",
+        "task:t1",
+        "run_project",
+    ]
