@@ -186,6 +186,19 @@ async def test_a_revision_has_what_the_critique_named_and_scores_higher() -> Non
         assert await score_of(FLAGSHIP, task, revised) > await score_of(FLAGSHIP, task, draft)
 
 
+async def test_a_revision_keeps_what_was_told_from_inputs() -> None:
+    brief = Brief(project="Compare SQLite and Postgres")
+    task = (await plan_of(brief)).tasks[-1]
+    prompt = prompts.draft_prompt(
+        brief, task, {"Assess SQLite": "It is small. It is one file."}, None
+    )
+    draft = (await reply_to(prompt, "generate")).text
+    revised = await revision_of(brief, task, draft, await critique_of(brief, task, draft))
+    assert "- Assess SQLite: It is small." in draft
+    assert "- Assess SQLite: It is small." in revised
+    assert len(revised) > len(draft)
+
+
 async def test_a_second_iteration_goes_on_where_the_first_one_stopped() -> None:
     task = titled(await plan_of(FLAGSHIP), "Implement")
     draft = await draft_of(FLAGSHIP, task)

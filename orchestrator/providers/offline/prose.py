@@ -31,7 +31,8 @@ def text(work: Assignment) -> Deliverable:
 def _words(work: Assignment) -> dict[str, str]:
     """What the frames leave to be filled in; user's text is filled in, never read as a frame."""
     subject = work.subject
-    focus = next((option for option in subject.options if says(work.title, option)), subject.thing)
+    named = [option for option in subject.options if says(work.title, option)]
+    focus = named[0] if len(named) == 1 else subject.thing
     return {
         "thing": subject.thing,
         "whole": subject.whole,
