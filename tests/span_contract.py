@@ -99,11 +99,15 @@ def _sums(spans: Sequence[ReadableSpan]) -> Iterator[str]:
         if root.name != names.SPAN_RUN_PROJECT:
             continue
         costs = [
-            Decimal(repr(span.attributes[names.COST_USD]))
+            _dollars(span, names.COST_USD)
             for span in spans
             if span.context.trace_id == root.context.trace_id
             and span.name.startswith(names.SPAN_LLM_CALL)
         ]
-        total = Decimal(repr(root.attributes[names.TOTAL_COST_USD]))
+        total = _dollars(root, names.TOTAL_COST_USD)
         if sum(costs, Decimal(0)) != total:
             yield f"{root.name}: {names.TOTAL_COST_USD} is {total}, and the calls cost {sum(costs)}"
+
+
+def _dollars(span: ReadableSpan, key: str) -> Decimal:
+    return Decimal(repr((span.attributes or {})[key]))

@@ -41,7 +41,7 @@ class Story:
         (trace,) = traces_of(self.spans)
         return trace
 
-    def text(self, width=100, rows=32):
+    def text(self, width=100, rows=64):
         return [
             "".join(part.text for part in line).rstrip() for line in draw(self.trace, width, rows)
         ]
@@ -114,7 +114,7 @@ def test_a_bar_stands_where_the_span_ran_solid_on_the_critical_path(story):
         return story.line(name)[axis : axis + width]
 
     assert set(bar("run_project")) == {"█"}
-    assert bar("decompose").strip() == "█" * round(width / 10)
+    assert bar("decompose").strip() == "█" * -(-width // 10)
     assert set(bar("task:t1").strip()) == {"░"}
     assert set(bar("task:t2").strip()) == {"█"}
     assert bar("task:t2").endswith("█")
@@ -201,7 +201,7 @@ def test_a_run_of_a_thousand_tasks_is_folded_to_what_matters():
         failed = number == 500
         told.call("generate", start, start + 80 + (number == 700) * 10, task, failed=failed)
 
-    lines = told.text(rows=20)
+    lines = told.text(rows=40)
     assert len(lines) < 60
     assert any("task:t500" in line for line in lines)
     assert any("task:t700" in line for line in lines)

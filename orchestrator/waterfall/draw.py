@@ -20,7 +20,7 @@ from orchestrator.waterfall.story import (
 from orchestrator.waterfall.trace import SpanRecord, Trace
 from orchestrator.waterfall.words import Line, Part, cell, duration, tokens
 
-ROWS: Final = 32
+ROWS: Final = 64
 NARROW: Final = 60
 """What a narrower terminal gets all the same: below it, nothing can be read."""
 _WIDE: Final = 76
@@ -35,7 +35,7 @@ _QUIET: Final = "dim"
 def draw(trace: Trace, width: int, rows: int = ROWS) -> list[Line]:
     """The whole view: summary, tree, what the run waited for, slowest and dearest calls.
 
-    `rows` is how many spans the tree shows in full; the others are folded.
+    A tree of more than `rows` spans is folded to the half of them that say most.
     """
     canvas = _Canvas(trace, max(width, NARROW))
     return [
@@ -73,7 +73,9 @@ class _Canvas:
         made = count(len(calls(self._trace)), "call")
         said = f"{made}, {sent:,} tokens in, {received:,} out"
         head = (
-            Part(line(f"{root.name} {detail(root)}", self._width - 30)),
+            Part(
+                line(f"{root.name} {root.attributes.get(spans.PROJECT_ID, '')}", self._width - 30)
+            ),
             Part(f"  {status}" if status else "", _BAD if root.failed else _GOOD),
             Part(f"  {duration(root.duration_ns)}"),
             Part(f"  {usd(self._cost)}" if self._cost else ""),

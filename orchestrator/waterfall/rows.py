@@ -20,7 +20,10 @@ class Row:
 
 
 def rows_of(trace: Trace, limit: int) -> list[Row]:
-    """The tree, the `limit` spans that say most in full, each below its ancestors."""
+    """The whole tree where it has at most `limit` spans; else the half that says most.
+
+    What is shown hangs below its ancestors; what is not is folded, siblings together.
+    """
     return list(_rows(trace, trace.root, _shown(trace, limit), "", ""))
 
 
@@ -30,9 +33,21 @@ def _shown(trace: Trace, limit: int) -> set[int]:
     shown: set[int] = {trace.root.id}
     for span in most_interesting_first(trace):
         way = {each.id for each in trace.ancestors(span)} - shown
-        if len(shown) + len(way) <= limit:
+        if len(shown) + len(way) <= limit // 2:
             shown |= way
-    return shown
+    return shown | _only_ones_hidden(trace, shown)
+
+
+def _only_ones_hidden(trace: Trace, shown: set[int]) -> set[int]:
+    """Leaves whose siblings are all shown: the line that folds one away might as well show it."""
+    hidden_of = [
+        [child for child in trace.children(span) if child.id not in shown]
+        for span in trace.spans
+        if span.id in shown
+    ]
+    return {
+        hidden[0].id for hidden in hidden_of if len(hidden) == 1 and not trace.children(hidden[0])
+    }
 
 
 def _rows(

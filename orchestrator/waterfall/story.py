@@ -76,7 +76,7 @@ def marks(span: SpanRecord) -> list[str]:
 
 def detail(span: SpanRecord) -> str:
     """What tells this span from others of its name."""
-    for key in (spans.MODEL, spans.TASK_TYPE, spans.STRATEGY, spans.VALIDATOR, spans.PROJECT_ID):
+    for key in (spans.MODEL, spans.TASK_TYPE, spans.STRATEGY, spans.VALIDATOR):
         if key in span.attributes:
             return str(span.attributes[key])
     return ""
