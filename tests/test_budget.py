@@ -267,6 +267,7 @@ def test_no_limit_and_no_money_have_no_thresholds(limit: float | None) -> None:
     assert Ledger(limit).passed_thresholds() == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.decimals(0, 1000, allow_nan=False, places=15), max_size=20))
 def test_costs_survive_the_floats_of_spans_to_the_last_digit(costs: list[Decimal]) -> None:
     booked = [exact(cost) for cost in costs]
