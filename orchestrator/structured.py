@@ -73,8 +73,8 @@ def _objects(text: str) -> Iterator[dict[str, object]]:
         raise ValueError(f"it is longer than {LONGEST_ANSWER} characters")
     try:
         value = json_repair.loads(text)
-    except RecursionError:
-        raise ValueError("its JSON is nested too deeply") from None
+    except (RecursionError, ValueError):  # nested without end
+        raise ValueError("its JSON is beyond repair") from None
     for item in reversed(value if isinstance(value, list) else [value]):
         if isinstance(item, dict):
             yield item
