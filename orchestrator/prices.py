@@ -3,6 +3,7 @@
 import ipaddress
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from orchestrator.errors import InputError
 from orchestrator.models import Prompt, Usage
 
 if TYPE_CHECKING:
-    from genai_prices.types import PriceCalculation, TieredPrices
+    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
 _MILLION: Final = 1_000_000
 _FREE: Final = Price(input=Decimal(0), output=Decimal(0))
@@ -34,7 +35,16 @@ def cost_of(entry: ModelEntry, usage: Usage) -> Decimal:
     """
     if (fixed := _fixed_price(entry)) is not None:
         return _at(fixed.input, usage.input_tokens) + _at(fixed.output, usage.output_tokens)
-    return _listed(entry, usage).total_price
+    rates = _listed(entry)
+    from genai_prices import Usage as Counted
+
+    counted = Counted(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_creation_tokens,
+    )
+    return rates.calc_price(counted)["total_price"]
 
 
 def worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
@@ -49,7 +59,7 @@ def worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
     tokens_in = _bytes_of(prompt) + _ENVELOPE_TOKENS
     if (fixed := _fixed_price(entry)) is not None:
         return _at(fixed.input, tokens_in) + _at(fixed.output, prompt.max_tokens)
-    rates = _listed(entry, Usage()).model_price
+    rates = _listed(entry)
     dearest_in = max(_dearest(rates.input_mtok), _dearest(rates.cache_write_mtok))
     dearest_out = _dearest(rates.output_mtok)
     return _at(dearest_in, tokens_in) + _at(dearest_out, prompt.max_tokens)
@@ -87,31 +97,30 @@ def _fixed_price(entry: ModelEntry) -> Price | None:
     return None
 
 
-def _listed(entry: ModelEntry, usage: Usage) -> "PriceCalculation":
-    """Ask the public price list, which costs most of a second to import."""
+def _listed(entry: ModelEntry) -> "ModelPrice":
+    """What the public price list, which costs most of a second to import, says today."""
     try:
-        import genai_prices
+        found = _found(entry.wire_name, entry.provider)
     except ImportError as error:
         raise InputError(
             f"The price of model {entry.id!r} is looked up in a list that is not installed. "
             "Install it with `pip install 'multi-llm-orchestrator[openai]'`, or give the model "
             "a price in the catalogue, such as `price: {input: 0.5, output: 2}`."
         ) from error
-    counted = genai_prices.Usage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_creation_tokens,
-    )
-    try:
-        return genai_prices.calc_price(counted, entry.wire_name, provider_id=entry.provider)
     except LookupError:
-        pass
-    raise InputError(
-        f"Nobody knows the price of model {entry.id!r} of provider {entry.provider!r}, so no "
-        "budget could hold it. Give it one in the catalogue, in dollars per million tokens, "
-        "such as `price: {input: 0.5, output: 2}`."
-    )
+        raise InputError(
+            f"Nobody knows the price of model {entry.id!r} of provider {entry.provider!r}, so no "
+            "budget could hold it. Give it one in the catalogue, in dollars per million tokens, "
+            "such as `price: {input: 0.5, output: 2}`."
+        ) from None
+    return found.get_prices(datetime.now(UTC))
+
+
+@cache  # the list does not change while we run, and looking through it takes longer than pricing
+def _found(name: str, provider: str) -> "ModelInfo":
+    import genai_prices
+
+    return genai_prices.calc_price(genai_prices.Usage(), name, provider_id=provider).model
 
 
 def _bytes_of(prompt: Prompt) -> int:
