@@ -44,7 +44,7 @@ def _prompts(brief: Brief, task: Task, settings: Settings) -> Iterator[Prompt]:
     for iteration in range(1, settings.max_iterations + 1):
         yield prompts.draft_prompt(brief, task, inputs, previous)
         yield prompts.critique_prompt(brief, task, _UNWRITTEN)
-        yield prompts.revise_prompt(brief, task, _UNWRITTEN, _FULL_CRITIQUE)
+        yield prompts.revise_prompt(brief, task, _UNWRITTEN, _FULL_CRITIQUE, inputs)
         yield prompts.score_prompt(brief, task, _UNWRITTEN)
         previous = Attempt(
             iteration=iteration,

@@ -177,7 +177,9 @@ class Run:
             if lost:
                 return _skipped(task, lost[0], span)
             await self._hooks.emit(TaskStarted(project_id=self.project_id, task=task))
-            inputs = {result.task.title: result.output for result in needed.values()}
+            inputs = {
+                f"{need}: {result.task.title}": result.output for need, result in needed.items()
+            }
             return await TaskLoop(self._shop, task, inputs, span=span).run()
 
     def _budget_to(self, span: tracing.Span) -> Hook:

@@ -86,7 +86,7 @@ class TaskLoop:
         output = draft
         if critique.points:
             output = await crew.write(
-                "revise", prompts.revise_prompt(shop.brief, task, draft, critique)
+                "revise", prompts.revise_prompt(shop.brief, task, draft, critique, self._inputs)
             )
         validations = tuple(validate(name, output) for name in task.validators)
         score = await crew.judge(output)
