@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 import weakref
 from collections import Counter
-from collections.abc import Callable
 from itertools import count
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from pytest_otel_spans.chime import Chime
 from pytest_otel_spans.stage import Stage
 from pytest_otel_spans.tree import Sighting
 
@@ -30,6 +29,7 @@ class Recording:
         places: Where each span stands in the order of all starts, by its id; also those that
             `clear` made forget.
         itself: A weak reference: a span that is never ended must not keep a test's recording.
+        chime: Rings when a span starts or ends.
     """
 
     def __init__(self, test: str, stage: Stage) -> None:
@@ -41,10 +41,10 @@ class Recording:
         self.notes: list[str] = []
         self.places: dict[int, int] = {}
         self.itself = weakref.ref(self)
+        self.chime = Chime()
         self._seen: dict[int, tuple[ReadableSpan, threading.Thread]] = {}
         self._next = count().__next__
         self._first = 0
-        self._bells: tuple[threading.Event, ...] = ()
 
     def start(self, span: ReadableSpan, span_id: int) -> int:
         """Enter a span that started, and return its place in the order of all starts."""
@@ -55,8 +55,7 @@ class Recording:
         place = self._next()
         self._seen[place] = span, threading.current_thread()
         self.places[span_id] = place
-        if self._bells:
-            self._ring()
+        self.chime.ring()
         return place
 
     def end(self, place: int, span: ReadableSpan) -> None:
@@ -66,8 +65,7 @@ class Recording:
             return
         self._seen[place] = span, thread
         self.exporter.export((span,))
-        if self._bells:
-            self._ring()
+        self.chime.ring()
 
     @property
     def cleared(self) -> bool:
@@ -90,33 +88,9 @@ class Recording:
         self._first = self._next() + 1
         self.exporter.clear()
 
-    def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `predicate()` holds, asking again whenever a span starts or ends.
-
-        Args:
-            predicate: The condition.
-            timeout: Seconds after which the answer is given as it stands.
-        """
-        deadline = time.monotonic() + timeout
-        bell = threading.Event()
-        self._bells = (*self._bells, bell)
-        try:
-            while not predicate():
-                left = deadline - time.monotonic()
-                if left <= 0 or not bell.wait(left):
-                    return predicate()
-                bell.clear()
-            return True
-        finally:
-            self._bells = tuple(other for other in self._bells if other is not bell)
-
     def lineage(self) -> tuple[frozenset[int], frozenset[int]]:
         """Give the ids of the traces that began here, and of the spans in any other trace."""
         contexts = [(span.context, span.parent) for span, _ in self._seen.values()]
         traces = frozenset(own.trace_id for own, parent in contexts if parent is None)
         spans = frozenset(own.span_id for own, _ in contexts if own.trace_id not in traces)
         return traces, spans
-
-    def _ring(self) -> None:
-        for bell in self._bells:
-            bell.set()
