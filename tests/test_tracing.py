@@ -1,6 +1,7 @@
 """The founding design's promises: names, attributes, parents; and how failures are told."""
 
 import asyncio
+import json
 from decimal import Decimal
 
 import pytest
@@ -10,13 +11,17 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
+from pytest_otel_spans import assert_span_tree, span
 
 from orchestrator import spans as names
 from orchestrator.errors import InvalidOutput, ProviderError
+from orchestrator.models import Prompt, Reply, Usage
+from orchestrator.redaction import redact
 from orchestrator.tracing import (
     TracingConfig,
     configure_tracing,
     get_tracer,
+    record_content,
     traced_decompose,
     traced_llm_call,
     traced_policy_check,
@@ -29,13 +34,21 @@ from orchestrator.tracing import (
 KEY = "sk-proj-abcdef1234567890"
 
 
+@pytest.fixture(autouse=True)
+def off():
+    """Every test begins and ends with tracing off."""
+    configure_tracing(TracingConfig())
+    yield
+    configure_tracing(TracingConfig())
+
+
 @pytest.fixture
 def finished(exported):
     """The finished spans by name, read when asked for."""
     return lambda: {span.name: span for span in exported.get_finished_spans()}
 
 
-def test_a_run_is_one_tree(finished):
+def test_a_run_is_one_tree(exported):
     with traced_run("p1"):
         with traced_decompose(), traced_llm_call("m", "decompose"):
             pass
@@ -49,21 +62,21 @@ def test_a_run_is_one_tree(finished):
             with traced_remediation("auto_retry", "timeout"), traced_llm_call("m", "revise"):
                 pass
 
-    ids = {span.context.span_id: name for name, span in finished().items()}
-    parents = {
-        name: ids[span.parent.span_id] if span.parent else None for name, span in finished().items()
-    }
-    assert parents == {
-        "run_project": None,
-        "decompose": "run_project",
-        "llm_call:decompose": "decompose",
-        "task:t1": "run_project",
-        "policy_check": "task:t1",
-        "llm_call:generate": "task:t1",
-        "validation": "task:t1",
-        "remediation": "task:t1",
-        "llm_call:revise": "remediation",
-    }
+    assert_span_tree(
+        exported,
+        span(
+            "run_project",
+            span("decompose", span("llm_call:decompose", kind="client")),
+            span(
+                "task:t1",
+                span("policy_check"),
+                span("llm_call:generate", kind="client"),
+                span("validation"),
+                span("remediation", span("llm_call:revise", kind="client")),
+            ),
+            kind="internal",
+        ),
+    )
 
 
 def test_every_founding_attribute_is_there_with_its_type(finished):
@@ -378,3 +391,123 @@ def test_a_run_that_is_not_sampled_costs_its_children_nothing_either():
         assert task.get_span_context().trace_id == run.get_span_context().trace_id
 
     assert exporter.get_finished_spans() == ()
+
+
+PROMPT = Prompt(system="Be brief.", text=f"The plan, with {KEY} in it.")
+REPLY = Reply(
+    text='He said "no".', usage=Usage(), served_model="m", finish_reason="stop", response_id=None
+)
+
+
+def content_with(capture, monkeypatch, variable=None):
+    """What one call says with content captured in this way: on its span, and in its events."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    if variable is not None:
+        monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", variable)
+    cfg = TracingConfig(enabled=True, capture_content=capture)
+    configure_tracing(cfg, tracer_provider=provider)
+
+    with traced_llm_call("m", "generate") as span:
+        record_content(span, PROMPT, REPLY)
+
+    (call,) = exporter.get_finished_spans()
+    return call.attributes, [event.name for event in call.events]
+
+
+@pytest.mark.parametrize(
+    ("capture", "variable", "on_span", "in_event"),
+    [
+        (None, None, False, False),
+        ("SPAN_ONLY", None, True, False),
+        ("EVENT_ONLY", None, False, True),
+        ("SPAN_AND_EVENT", "NO_CONTENT", True, True),
+        (None, "span_only", True, False),
+        (None, "everything", False, False),
+        ("NO_CONTENT", "SPAN_ONLY", False, False),
+    ],
+)
+def test_content_is_recorded_where_the_user_asked_for_it(
+    capture, variable, on_span, in_event, monkeypatch
+):
+    attributes, events = content_with(capture, monkeypatch, variable)
+
+    assert (names.GEN_AI_INPUT_MESSAGES in attributes) is on_span
+    assert (names.EVENT_CONTENT in events) is in_event
+
+
+def test_content_is_json_with_its_keys_redacted(monkeypatch):
+    attributes, _ = content_with("SPAN_ONLY", monkeypatch)
+
+    assert json.loads(attributes[names.GEN_AI_SYSTEM_INSTRUCTIONS]) == [
+        {"type": "text", "content": "Be brief."}
+    ]
+    assert json.loads(attributes[names.GEN_AI_INPUT_MESSAGES]) == [
+        {
+            "role": "user",
+            "parts": [{"type": "text", "content": "The plan, with [redacted] in it."}],
+        }
+    ]
+    assert json.loads(attributes[names.GEN_AI_OUTPUT_MESSAGES]) == [
+        {
+            "role": "assistant",
+            "parts": [{"type": "text", "content": 'He said "no".'}],
+            "finish_reason": "stop",
+        }
+    ]
+
+
+def test_recording_content_while_tracing_is_off_does_nothing():
+    configure_tracing(TracingConfig())
+
+    with traced_llm_call("m", "generate") as span:
+        record_content(span, PROMPT, REPLY)
+
+    assert not span.is_recording()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-abcdef1234567890",
+        "sk-ant-api03-abcdef_1234",
+        "AIzaSyA1234567890abcdefghijk",
+        "xai-abcdef123456",
+        "gsk_abcdef123456",
+        "ghp_abcdef123456ABCDEF",
+        "github_pat_11ABCDE_abcdef",
+        "hf_abcdefghijkl",
+        "eyJhbGciOiJIUzI1.eyJzdWIiOiIx.c2lnbmF0dXJl",
+    ],
+)
+def test_a_key_is_redacted_wherever_it_stands(secret):
+    for text in (secret, f"it is {secret}.", f"({secret})", f'"{secret}",'):
+        assert secret not in redact(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Authorization: Bearer abc.def-123", "Authorization: Bearer [redacted]"),
+        ("https://h/v1?key=abcdef123&x=1", "https://h/v1?key=[redacted]&x=1"),
+        ('{"api_key": "abcdef123"}', '{"api_key": "[redacted]"}'),
+        ("http://me:pass@host/path", "http://[redacted]@host/path"),
+    ],
+)
+def test_what_names_a_key_stays(text, left):
+    assert redact(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Budget of $1.00 is spent.",
+        "The task asks for key features: speed.",
+        "risk-averse models, task-1234567",
+        "8,192 tokens: too many",
+        "",
+    ],
+)
+def test_plain_sentences_are_left_alone(text):
+    assert redact(text) == text

@@ -44,14 +44,21 @@ def fresh(code, **environ):
     )
 
 
+@pytest.fixture(autouse=True)
+def off():
+    """Every test begins and ends with tracing off."""
+    configure_tracing(TracingConfig())
+    yield
+    configure_tracing(TracingConfig())
+
+
 @pytest.fixture
 def memory():
     """A provider of the host, and what it received."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    yield provider, exporter
-    configure_tracing(TracingConfig())
+    return provider, exporter
 
 
 @pytest.mark.parametrize(

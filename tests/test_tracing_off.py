@@ -23,6 +23,14 @@ from orchestrator.tracing import (
 )
 
 
+@pytest.fixture(autouse=True)
+def off():
+    """Every test begins and ends with tracing off."""
+    configure_tracing(TracingConfig())
+    yield
+    configure_tracing(TracingConfig())
+
+
 def blocks():
     return [
         traced_run("p"),

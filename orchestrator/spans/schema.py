@@ -43,6 +43,11 @@ EXCEPTION: Final = EventSpec(
         _end(names.EXCEPTION_STACKTRACE, "str", "where it was raised: frames, without texts"),
     ),
 )
+_CONTENT = (
+    _content(names.GEN_AI_SYSTEM_INSTRUCTIONS, "the system prompt, as JSON"),
+    _content(names.GEN_AI_INPUT_MESSAGES, "what was said to the model, as JSON"),
+    _content(names.GEN_AI_OUTPUT_MESSAGES, "what it answered, as JSON"),
+)
 _REPLY = "a reply arrived"
 _CACHED = "served by our own cache or journal"
 
@@ -146,7 +151,7 @@ _LLM_CALL = SpanSpec(
         _start(names.GEN_AI_PROVIDER_NAME, "str", "who answers"),
         _start(names.GEN_AI_REQUEST_MODEL, "str", "the vendor's name of the model, as sent"),
         _start(names.GEN_AI_REQUEST_MAX_TOKENS, "int", "the most it may answer"),
-        _start(names.GEN_AI_REQUEST_TEMPERATURE, "float", "as sent"),
+        _start(names.GEN_AI_REQUEST_TEMPERATURE, "float", "as sent", "the model takes one"),
         _start(names.GEN_AI_OUTPUT_TYPE, "str", "`json` or `text`"),
         _start(
             names.SERVER_ADDRESS, "str", "the host alone", "the model is reached over a network"
@@ -157,9 +162,7 @@ _LLM_CALL = SpanSpec(
         _start(names.CALL_ITERATION, "int", "the task's iteration, from 1", "called for a task"),
         _founding(_start(names.MODEL, "str", "the catalogue's id of the model")),
         _ERROR_TYPE,
-        _content(names.GEN_AI_SYSTEM_INSTRUCTIONS, "the system prompt, as JSON"),
-        _content(names.GEN_AI_INPUT_MESSAGES, "what was said to the model, as JSON"),
-        _content(names.GEN_AI_OUTPUT_MESSAGES, "what it answered, as JSON"),
+        *_CONTENT,
         _end(names.GEN_AI_RESPONSE_MODEL, "str", "the model that served", _REPLY),
         _end(names.GEN_AI_RESPONSE_ID, "str", "the vendor's id of the reply", "it gave one"),
         _end(names.GEN_AI_RESPONSE_FINISH_REASONS, "str[]", "why it stopped", _REPLY),
@@ -192,6 +195,11 @@ _LLM_CALL = SpanSpec(
                 _end(names.HTTP_RESPONSE_STATUS_CODE, "int", "as answered", "there was an answer"),
                 _end(names.EVENT_RETRY_BACKOFF_MS, "float", "the wait before the next one"),
             ),
+        ),
+        EventSpec(
+            name=names.EVENT_CONTENT,
+            brief="what was said, where content is captured in events",
+            keys=_CONTENT,
         ),
         EventSpec(
             name=names.EVENT_CACHE_LOOKUP,

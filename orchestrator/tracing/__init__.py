@@ -4,6 +4,7 @@ OpenTelemetry is imported when tracing is switched on and not before.
 """
 
 from orchestrator.tracing.blocks import (
+    record_content,
     traced_decompose,
     traced_llm_call,
     traced_policy_check,
@@ -21,6 +22,7 @@ __all__ = [
     "TracingConfig",
     "configure_tracing",
     "get_tracer",
+    "record_content",
     "shutdown_tracing",
     "traced_decompose",
     "traced_llm_call",

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from orchestrator import spans
-from orchestrator.models import CallType
+from orchestrator.models import CallType, Prompt, Reply
 from orchestrator.redaction import redact
-from orchestrator.tracing.span import OFF, TracedBlock
+from orchestrator.tracing.span import OFF, Span, TracedBlock
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
@@ -33,6 +33,10 @@ class Recorder(Protocol):
         root: bool = False,
     ) -> TracedBlock:
         """Make a block of the family `family`; `facts` are its attributes at the start."""
+        ...
+
+    def content(self, span: Span, prompt: Prompt, reply: Reply | None) -> None:
+        """Record what was said, where that was asked for."""
         ...
 
 
@@ -140,6 +144,12 @@ def traced_llm_call(  # noqa: PLR0917  (positional defaults cost nothing when of
     return _recorder.open(
         spans.SPAN_LLM_CALL, spans.SPAN_LLM_CALL + call_type, facts, client=not cached
     )
+
+
+def record_content(span: Span, prompt: Prompt, reply: Reply | None) -> None:
+    """Say on an llm_call span what was asked and answered, if the user wants content recorded."""
+    if _recorder is not None and span.is_recording():
+        _recorder.content(span, prompt, reply)
 
 
 def traced_policy_check(

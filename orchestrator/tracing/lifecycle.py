@@ -60,6 +60,7 @@ def _switch_on(cfg: TracingConfig, given: "TracerProvider | None") -> None:
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return
     try:
+        from orchestrator.tracing.content import capture_of
         from orchestrator.tracing.provider import output_of
         from orchestrator.tracing.recorder import SpanRecorder
     except ModuleNotFoundError as error:
@@ -72,7 +73,7 @@ def _switch_on(cfg: TracingConfig, given: "TracerProvider | None") -> None:
     output = output_of(cfg, given, os.environ)
     tracer = output.provider.get_tracer(_SCOPE)
     _session = _Session(cfg=cfg, given=given, output=output, tracer=tracer)
-    record_with(SpanRecorder(tracer))
+    record_with(SpanRecorder(tracer, capture_of(cfg.capture_content, os.environ)))
     atexit.register(shutdown_tracing)
 
 

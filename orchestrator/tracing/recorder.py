@@ -10,8 +10,12 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Tracer, get_current
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from orchestrator import spans
+from orchestrator.models import Prompt, Reply
 from orchestrator.spans.schema import SCHEMA
+from orchestrator.tracing.config import ContentCapture
+from orchestrator.tracing.content import write_content
 from orchestrator.tracing.recording import Family, RecordingSpan
+from orchestrator.tracing.span import Span
 
 _FAMILIES: Final = {spec.name: Family.of(spec) for spec in SCHEMA}
 
@@ -19,8 +23,9 @@ _FAMILIES: Final = {spec.name: Family.of(spec) for spec in SCHEMA}
 class SpanRecorder:
     """What every traced block asks while tracing is on."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, capture: ContentCapture = "NO_CONTENT") -> None:
         self._tracer = tracer
+        self._capture = capture
         self._limit = SpanLimits().max_span_attributes or 1_000_000
 
     def open(
@@ -46,6 +51,10 @@ class SpanRecorder:
             parent=_parent_from_environment() if root else None,
             limit=self._limit,
         )
+
+    def content(self, span: Span, prompt: Prompt, reply: Reply | None) -> None:
+        """Record what was said, where that was asked for."""
+        write_content(span, self._capture, prompt, reply)
 
 
 def _linked(contexts: Sequence[SpanContext], kind: str) -> list[Link]:
