@@ -15,13 +15,19 @@ from pytest_otel_spans.stage import Stage
 
 if TYPE_CHECKING:
     from pytest_otel_spans.capture import SpanCapture
+    from pytest_otel_spans.otlp import OtlpCapture
     from pytest_otel_spans.scene import Scene
 
 _STAGE = pytest.StashKey[Stage]()
 _SCENE = pytest.StashKey["Scene"]()
+_ARRIVED = pytest.StashKey["OtlpCapture"]()
 _SECTION = "Captured spans"
-_NO_SDK = (
-    "the fixture `spans` needs the OpenTelemetry SDK, which cannot be imported ({}): "
+_ARRIVED_SECTION = "Captured spans (OTLP)"
+_SDK = ("the OpenTelemetry SDK", "opentelemetry.sdk.trace")
+_GRPC = ("grpcio", "grpc")
+_PROTO = ("opentelemetry-proto", "opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+_MISSING = (
+    "the fixture `{}` needs {}, which cannot be imported ({}): "
     "pip install 'multi-llm-orchestrator[testing]'"
 )
 
@@ -29,15 +35,26 @@ _NO_SDK = (
 @pytest.fixture
 def spans(request: pytest.FixtureRequest) -> Iterator[SpanCapture]:
     """Capture the OpenTelemetry spans of this test."""
-    try:
-        importlib.import_module("opentelemetry.sdk.trace")
-    except ImportError as missing:
-        pytest.fail(_NO_SDK.format(missing), pytrace=False)
+    _require("spans", _SDK)
     from pytest_otel_spans.scene import scene
 
     with scene(request.node.nodeid, request.config.stash[_STAGE]) as ours:
         request.node.stash[_SCENE] = ours
         yield ours.capture
+
+
+@pytest.fixture
+def otlp_spans(request: pytest.FixtureRequest) -> Iterator[OtlpCapture]:
+    """Receive the OpenTelemetry spans that other processes export while this test runs."""
+    _require("otlp_spans", _SDK, _GRPC, _PROTO)
+    from pytest_otel_spans.otlp import receive_spans
+
+    if "spans" in request.fixturenames:  # set up first: what arrives is joined with them
+        request.getfixturevalue("spans")
+    ours = request.node.stash.get(_SCENE, None)
+    with receive_spans(None if ours is None else ours.capture) as arriving:
+        request.node.stash[_ARRIVED] = arriving
+        yield arriving
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -94,14 +111,26 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the spans of a test that failed."""
     report = yield
-    ours = item.stash.get(_SCENE, None)
-    if ours is None:
-        return report
-    if report.failed:
-        _add_section(report, ours.capture.text(), item.config)
-    if report.when == "teardown":
-        del item.stash[_SCENE]  # items live as long as the session; scenes need not
+    ours, arrived = item.stash.get(_SCENE, None), item.stash.get(_ARRIVED, None)
+    if report.failed and ours is not None:
+        _add_section(report, _SECTION, ours.capture.text(), item.config)
+    if report.failed and arrived is not None:
+        _add_section(report, _ARRIVED_SECTION, arrived.text(), item.config)
+    if report.when == "teardown":  # items live as long as the session; their spans need not
+        if ours is not None:
+            del item.stash[_SCENE]
+        if arrived is not None:
+            del item.stash[_ARRIVED]
     return report
+
+
+def _require(fixture: str, *packages: tuple[str, str]) -> None:
+    """Fail the test with one sentence where a package cannot be imported."""
+    for package, module in packages:
+        try:
+            importlib.import_module(module)
+        except ImportError as missing:
+            pytest.fail(_MISSING.format(fixture, package, missing), pytrace=False)
 
 
 @contextmanager
@@ -128,10 +157,10 @@ def _async_body(item: pytest.Item, ours: Scene) -> Iterator[None]:
         item.obj = test
 
 
-def _add_section(report: pytest.TestReport, text: str, config: pytest.Config) -> None:
+def _add_section(report: pytest.TestReport, title: str, text: str, config: pytest.Config) -> None:
     """Add the outline where a reader finds it: a JUnit file holds nothing but the failure."""
     add_to_failure = getattr(report.longrepr, "addsection", None)
     if config.getoption("xmlpath", None) and add_to_failure is not None:
-        add_to_failure(_SECTION, text)
+        add_to_failure(title, text)
     else:
-        report.sections.append((_SECTION, text))
+        report.sections.append((title, text))

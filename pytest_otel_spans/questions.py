@@ -33,12 +33,13 @@ class Capture(ABC):
 
     Attributes:
         fixture: The fixture's name, for sentences that say what to write.
+        chime: Rings when a span comes in.
     """
 
     fixture: ClassVar[str]
 
     def __init__(self, chime: Chime) -> None:
-        self._chime = chime
+        self.chime = chime
         self._grown: tuple[list[Sighting | ReadableSpan], Forest] = ([], grow([]))
 
     @abstractmethod
@@ -167,7 +168,7 @@ class Capture(ABC):
             predicate: The condition.
             timeout: Seconds after which the answer is given as it stands.
         """
-        return self._chime.wait_until(predicate, timeout)
+        return self.chime.wait_until(predicate, timeout)
 
     def text(self) -> str:
         """Return the outline: every span in its tree; or why there is none."""
