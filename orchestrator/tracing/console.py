@@ -58,11 +58,16 @@ class WaterfallExporter(ConsoleSpanExporter):
     def _show(self, records: Sequence[SpanRecord]) -> None:
         from rich.console import Console
 
+        # In one piece: a live display that owns the terminal makes room for it once.
         console = Console(file=sys.stderr, highlight=False, emoji=False, markup=False)
-        for trace in traces_of(records):
+        with console.capture() as captured:
+            for trace in traces_of(records):
+                console.print()
+                for line in draw(trace, console.width):
+                    _print(console, line)
             console.print()
-            for line in draw(trace, console.width):
-                _print(console, line)
+        sys.stderr.write(captured.get())
+        sys.stderr.flush()
 
 
 def _print(console: "Console", line: Line) -> None:
