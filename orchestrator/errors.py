@@ -4,6 +4,7 @@ OrchestratorError
 ├── InputError              something the user can mend; exit code 2
 │   └── TracingUnavailable  the tracing extra is not installed
 ├── CallFailed              one logical call, or the answer it gave, is lost
+│   ├── NoModelLeft         every model that is ready was tried before
 │   ├── ProviderError       the provider refused or broke off
 │   └── InvalidOutput       an answer that cannot be used: empty, cut off, not the shape asked for
 ├── PolicyViolation         no model may be used here
@@ -45,6 +46,12 @@ class CallFailed(OrchestratorError):
     """One logical call failed after everything its door may try."""
 
     error_type = "call_failed"
+
+
+class NoModelLeft(CallFailed):
+    """Nobody was asked, because every model that is ready was tried before."""
+
+    error_type = "no_model_left"
 
 
 class ProviderError(CallFailed):

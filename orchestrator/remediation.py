@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from orchestrator import spans
-from orchestrator.errors import CallFailed, PolicyViolation
+from orchestrator.errors import CallFailed, NoModelLeft, PolicyViolation
 from orchestrator.events import RemediationTried
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Strategy
@@ -30,7 +30,7 @@ DEFAULT_PLANS: Final[Mapping[str, RecoveryPlan]] = MappingProxyType(
         "model_not_found": REPLACE,
         "permission_denied": REPLACE,
         # No model was even asked: none is left, or none may be.
-        CallFailed.error_type: ("abort_task",),
+        NoModelLeft.error_type: ("abort_task",),
         PolicyViolation.error_type: ("abort_task",),
         "low_score": ("fallback_model", "degrade_quality"),
         "validation_failed": RETRY_FIRST,

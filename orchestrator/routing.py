@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from orchestrator.catalogue import Catalogue, ModelEntry
-from orchestrator.errors import CallFailed, InputError
+from orchestrator.errors import InputError, NoModelLeft
 from orchestrator.models import Role
 from orchestrator.policy_engine import PolicyEngine, forecast, violation_of
 from orchestrator.telemetry import Profile, TelemetryCollector
@@ -82,7 +82,7 @@ class Router:
 
         Raises:
             PolicyViolation: policies exclude every candidate; the sentence names the rules.
-            CallFailed: every ready model is excluded by the caller.
+            NoModelLeft: every ready model is excluded by the caller.
         """
         pinned = self._pins.get(role)
         candidates = tuple(model for model in self._ready if model.id not in excluded)
@@ -91,7 +91,7 @@ class Router:
                 await self._policies.enforce(model, role=role, spent_usd=spent_usd)
                 return _choice(model, author, f"{model.id!r} is pinned as {role}.")
         if not candidates:
-            raise CallFailed(
+            raise NoModelLeft(
                 f"No model is left to serve as {role}: {_listed(sorted(excluded))} did not do, "
                 "and no other is ready. Make another model of the catalogue ready."
             )

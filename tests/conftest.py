@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.tracing import TracingConfig, configure_tracing
+from pytest_otel_spans import SpanCapture
 from tests.aimock import Aimock, AimockMissing, Fixture
 
 if TYPE_CHECKING:
@@ -52,3 +53,11 @@ def exported() -> "Iterator[InMemorySpanExporter]":
     yield exporter
     configure_tracing(TracingConfig())
     provider.shutdown()
+
+
+@pytest.fixture
+def traced(spans: SpanCapture) -> Iterator[SpanCapture]:
+    """Trace into `spans` for as long as the test runs."""
+    configure_tracing(TracingConfig(enabled=True))
+    yield spans
+    configure_tracing(TracingConfig())

@@ -2,12 +2,11 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from orchestrator.budget import Budget
 from orchestrator.engine import Orchestrator
-from orchestrator.models import CallType, Request, Settings
+from orchestrator.models import CallType, Request
 from tests.fakes import ManualClock, ScriptedProvider, Step, catalogue, model
 
 
@@ -41,10 +40,10 @@ def score(value: float) -> str:
 
 
 class Script:
-    """Answers by what is asked for: each list is played to its end, its last step for ever."""
+    """Answers by what is asked for: a list is played to its end, its last step for ever."""
 
-    def __init__(self, **by_call_type: Iterable[Step] | Step) -> None:
-        usual: dict[str, Iterable[Step] | Step] = {
+    def __init__(self, **by_call_type: Step | list[Step]) -> None:
+        usual: dict[str, Step | list[Step]] = {
             "decompose": plan(("a", [])),
             "generate": "A first draft.",
             "critique": critique("It lacks a title."),
@@ -52,7 +51,7 @@ class Script:
             "evaluate": score(0.9),
         }
         self._steps = {
-            call_type: deque([steps] if isinstance(steps, str | Exception) or callable(steps) else steps)  # type: ignore[arg-type]
+            call_type: deque(steps if isinstance(steps, list) else [steps])
             for call_type, steps in (usual | by_call_type).items()
         }
 
@@ -79,7 +78,7 @@ def stage(
         model(name, provider=f"{name}_inc", quality=0.9 - index / 10, price=price)
         for index, name in enumerate(models)
     ]
-    facts = {"clock": ManualClock(), "settings": Settings()} | facts
+    facts = {"clock": ManualClock(), **facts}
     return Orchestrator(
         catalogue=catalogue(*entries), connected=models, budget=budget or Budget(), **facts
     )
@@ -88,6 +87,3 @@ def stage(
 def asked(provider: ScriptedProvider) -> list[CallType]:
     """What a model was asked for, in order."""
     return [request.call_type for request in provider.requests]
-
-
-Make = Callable[..., Orchestrator]

@@ -14,15 +14,7 @@ from orchestrator.models import Usage
 from orchestrator.policies import Policy, Rules
 from orchestrator.policy_engine import ENOUGH_CALLS, PolicyEngine, forecast
 from orchestrator.telemetry import TelemetryCollector
-from orchestrator.tracing import TracingConfig, configure_tracing
 from pytest_otel_spans import assert_span_tree, span
-
-
-@pytest.fixture
-def traced(spans):
-    configure_tracing(TracingConfig(enabled=True))
-    yield spans
-    configure_tracing(TracingConfig(enabled=False))
 
 
 def model(name="a", provider="north", **facts):

@@ -15,15 +15,8 @@ from orchestrator.events import Event, RemediationTried
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Strategy
 from orchestrator.remediation import DEFAULT_PLANS, RemediationEngine
-from orchestrator.tracing import TracingConfig, configure_tracing, traced_llm_call
+from orchestrator.tracing import traced_llm_call
 from pytest_otel_spans import assert_span_tree, span
-
-
-@pytest.fixture
-def traced(spans):
-    configure_tracing(TracingConfig(enabled=True))
-    yield spans
-    configure_tracing(TracingConfig(enabled=False))
 
 
 def engine(*hooks, plans=DEFAULT_PLANS):
@@ -139,7 +132,7 @@ async def test_a_limit_ends_the_walk_and_is_an_error_of_the_span(traced, failure
         ("bad_request", ["fallback_model"]),
         ("circuit_open", ["fallback_model"]),
         ("low_score", ["fallback_model", "degrade_quality"]),
-        ("call_failed", []),
+        ("no_model_left", []),
         ("policy_violation", []),
     ],
 )

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from orchestrator.catalogue import Catalogue, ModelEntry, Price
-from orchestrator.errors import CallFailed, InputError, PolicyViolation
+from orchestrator.errors import InputError, NoModelLeft, PolicyViolation
 from orchestrator.events import AttemptScored, CallCompleted
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Usage
@@ -13,15 +13,7 @@ from orchestrator.policies import Policy, Rules
 from orchestrator.policy_engine import PolicyEngine
 from orchestrator.routing import Router, expected_quality
 from orchestrator.telemetry import Profile, TelemetryCollector
-from orchestrator.tracing import TracingConfig, configure_tracing
 from pytest_otel_spans import assert_span_tree, span
-
-
-@pytest.fixture
-def traced(spans):
-    configure_tracing(TracingConfig(enabled=True))
-    yield spans
-    configure_tracing(TracingConfig(enabled=False))
 
 
 def model(name, provider="north", **facts):
@@ -185,7 +177,7 @@ async def test_a_fallback_obeys_policies_too():
 
 
 async def test_when_every_model_failed_the_call_is_lost(traced):
-    with pytest.raises(CallFailed) as failure:
+    with pytest.raises(NoModelLeft) as failure:
         await router(GOOD, FAIR).choose("fallback", excluded=frozenset({"good", "fair"}))
 
     assert str(failure.value) == (

@@ -5,18 +5,18 @@ import json
 from decimal import Decimal
 
 import pytest
-from pytest_otel_spans import any_order, assert_span_tree, never, span
 
 from orchestrator import spans as schema
 from orchestrator.budget import Budget
 from orchestrator.errors import InputError, ProviderError
 from orchestrator.events import ProjectCompleted, RemediationTried
-from orchestrator.models import RunStatus, Settings, TaskStatus
+from orchestrator.models import RunStatus, Settings, TaskStatus, Usage
 from orchestrator.policies import Policy, Rules
-from tests.fakes import Recorder, reply
+from pytest_otel_spans import any_order, assert_span_tree, never, span
+from tests.fakes import ManualClock, Recorder, reply
 from tests.stories import Script, asked, cast, critique, plan, score, stage
 
-REFUSED = ProviderError("No.", code="authentication_failed", retryable=False, status_code=401)
+REFUSED = ProviderError("No.", code="authentication", retryable=False, status_code=401)
 TOO_FAST = ProviderError(
     "Too fast.", code="rate_limit_exceeded", retryable=True, retry_after_s=2.0, status_code=429
 )
@@ -37,12 +37,12 @@ async def run(models, *, project_id="p1", **facts):
         return await orchestrator.run_project("Make it", "short", project_id=project_id)
 
 
-async def test_a_clean_run_is_this_tree(spans):
+async def test_a_clean_run_is_this_tree(traced):
     state = await run(cast(ann=Script(), bob=Script()))
 
     assert state.status is RunStatus.SUCCESS
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             {"project_id": "p1", "status": "SUCCESS", "total_cost_usd": 0.0006},
@@ -57,10 +57,10 @@ async def test_a_clean_run_is_this_tree(spans):
     )
 
 
-async def test_every_call_carries_what_it_used_cost_and_took(spans):
+async def test_every_call_carries_what_it_used_cost_and_took(traced):
     await run(cast(ann=Script(), bob=Script()))
 
-    spans.all("llm_call:*").each(
+    traced.all("llm_call:*").each(
         span(
             "llm_call:*",
             {
@@ -74,19 +74,19 @@ async def test_every_call_carries_what_it_used_cost_and_took(spans):
     )
 
 
-async def test_the_total_is_the_exact_sum_of_what_stands_on_the_calls(spans):
+async def test_the_total_is_the_exact_sum_of_what_stands_on_the_calls(traced):
     price = {"input": 0.1, "output": 0.7}
     models = cast(ann=Script(evaluate=[score(0.3), score(0.9)]), bob=Script())
 
     state = await run(models, price=price)
 
-    costs = spans.all("llm_call:*").values("cost_usd")
+    costs = traced.all("llm_call:*").values("cost_usd")
     assert sum(Decimal(repr(cost)) for cost in costs) == state.total_cost_usd
-    assert spans.one("run_project")["total_cost_usd"] == float(state.total_cost_usd)
+    assert traced.one("run_project")["total_cost_usd"] == float(state.total_cost_usd)
     assert len(costs) == state.calls
 
 
-async def test_independent_tasks_overlap_and_keep_their_own_calls(spans):
+async def test_independent_tasks_overlap_and_keep_their_own_calls(traced):
     together = asyncio.Barrier(2)
 
     async def meet(_request):
@@ -101,7 +101,7 @@ async def test_independent_tasks_overlap_and_keep_their_own_calls(spans):
     state = await asyncio.wait_for(run(models), timeout=10)
 
     assert state.status is RunStatus.SUCCESS
-    assert spans.all("run_project / task:*").max_parallel == 2
+    assert traced.all("run_project / task:*").max_parallel == 2
     calls = (
         CHECK,
         span("llm_call:generate"),
@@ -110,7 +110,7 @@ async def test_independent_tasks_overlap_and_keep_their_own_calls(spans):
         span("llm_call:evaluate"),
     )
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             DECOMPOSE,
@@ -119,10 +119,10 @@ async def test_independent_tasks_overlap_and_keep_their_own_calls(spans):
     )
 
 
-async def test_a_task_links_to_the_tasks_it_depends_on(spans):
+async def test_a_task_links_to_the_tasks_it_depends_on(traced):
     await run(cast(ann=Script(decompose=plan(("a", []), ("b", ["a"]))), bob=Script()))
 
-    second = spans.one("task:t2")
+    second = traced.one("task:t2")
     assert [link.target.name for link in second.links] == ["task:t1"]
     assert second["orchestrator.task.depends_on"] == ("t1",)
 
@@ -156,7 +156,7 @@ async def test_each_iteration_sees_the_previous_attempt_and_its_critique():
     assert state.results[0].output == "SECOND ATTEMPT"
 
 
-async def test_the_best_attempt_is_kept_and_a_plateau_ends_the_task(spans):
+async def test_the_best_attempt_is_kept_and_a_plateau_ends_the_task(traced):
     models = cast(
         ann=Script(revise=["GOOD", "WORSE", "FALLBACK"]),
         bob=Script(evaluate=[score(0.6), score(0.5)]),
@@ -168,7 +168,7 @@ async def test_the_best_attempt_is_kept_and_a_plateau_ends_the_task(spans):
     assert (result.status, result.output, result.score) == (TaskStatus.DEGRADED, "GOOD", 0.6)
     assert state.status is RunStatus.COMPLETED_DEGRADED
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             {"status": "COMPLETED_DEGRADED"},
@@ -199,23 +199,23 @@ async def test_the_best_attempt_is_kept_and_a_plateau_ends_the_task(spans):
     )
 
 
-async def test_a_critique_without_points_needs_no_revision(spans):
+async def test_a_critique_without_points_needs_no_revision(traced):
     await run(cast(ann=Script(), bob=Script(critique=critique())))
 
-    assert spans.none("llm_call:revise")
+    assert traced.none("llm_call:revise")
 
 
-async def test_a_retry_is_an_event_on_the_one_span_of_its_call(spans):
+async def test_a_retry_is_an_event_on_the_one_span_of_its_call(traced):
     models = cast(ann=Script(generate=[TOO_FAST, "Made it."]), bob=Script())
 
     state = await run(models)
 
     assert state.status is RunStatus.SUCCESS
-    call = spans.one("llm_call:generate")
+    call = traced.one("llm_call:generate")
     assert call["orchestrator.llm.attempts"] == 2
     assert call["latency_ms"] == 2000.0
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             span(
@@ -238,7 +238,7 @@ async def test_a_retry_is_an_event_on_the_one_span_of_its_call(spans):
     )
 
 
-async def test_a_lost_call_falls_back_to_another_model_under_a_remediation(spans):
+async def test_a_lost_call_falls_back_to_another_model_under_a_remediation(traced):
     heard = Recorder()
     models = cast(ann=Script(generate=REFUSED), bob=Script())
 
@@ -246,19 +246,19 @@ async def test_a_lost_call_falls_back_to_another_model_under_a_remediation(spans
 
     assert state.status is RunStatus.SUCCESS
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             span(
                 "task:t1",
                 {"model_selected": "bob"},
                 CHECK,
-                span("llm_call:generate", {"model": "ann"}).error("authentication_failed"),
+                span("llm_call:generate", {"model": "ann"}).error("authentication"),
                 span(
                     "remediation",
                     {
                         "strategy": "fallback_model",
-                        "trigger_reason": "authentication_failed",
+                        "trigger_reason": "authentication",
                         "success": True,
                     },
                     CHECK,
@@ -274,7 +274,7 @@ async def test_a_lost_call_falls_back_to_another_model_under_a_remediation(spans
             )
             .event(
                 "orchestrator.fallback",
-                {"from_model": "ann", "to_model": "bob", "reason": "authentication_failed"},
+                {"from_model": "ann", "to_model": "bob", "reason": "authentication"},
             )
             .ok(),
             ...,
@@ -284,7 +284,7 @@ async def test_a_lost_call_falls_back_to_another_model_under_a_remediation(spans
     assert (tried.strategy, tried.success) == ("fallback_model", True)
 
 
-async def test_a_task_that_nothing_saves_fails_and_skips_only_its_dependants(spans):
+async def test_a_task_that_nothing_saves_fails_and_skips_only_its_dependants(traced):
     models = cast(
         ann=Script(
             decompose=plan(("a", []), ("b", ["a"]), ("c", []), ("d", ["b"])),
@@ -304,24 +304,22 @@ async def test_a_task_that_nothing_saves_fails_and_skips_only_its_dependants(spa
         "Write d": TaskStatus.SKIPPED,
     }
     assert state.status is RunStatus.FAILED
-    lost = span("task:*", {"orchestrator.task.status": "failed"}, ...).error(
-        "authentication_failed"
-    )
+    lost = span("task:*", {"orchestrator.task.status": "failed"}, ...).error("authentication")
     skipped = span(
         "task:*", {"orchestrator.task.status": "skipped", "orchestrator.task.skipped_because": str}
     ).ok()
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             {"status": "FAILED", "orchestrator.tasks.failed": 1},
             DECOMPOSE,
             any_order(lost, skipped.times(2), span("task:*", CHECK, *ITERATION).ok()),
-        ).error("authentication_failed"),
+        ).error("authentication"),
     )
 
 
-async def test_a_policy_that_blocks_a_provider_is_obeyed_on_every_hop(spans):
+async def test_a_policy_that_blocks_a_provider_is_obeyed_on_every_hop(traced):
     blocked = Policy(name="no ann", rules=Rules(blocked_providers=("ann_inc",)))
     models = cast(ann=Script(), bob=Script())
 
@@ -329,7 +327,7 @@ async def test_a_policy_that_blocks_a_provider_is_obeyed_on_every_hop(spans):
 
     assert state.status is RunStatus.SUCCESS
     assert asked(models["ann"]) == []
-    spans.all("policy_check").each(
+    traced.all("policy_check").each(
         span(
             "policy_check",
             {
@@ -342,7 +340,7 @@ async def test_a_policy_that_blocks_a_provider_is_obeyed_on_every_hop(spans):
     )
 
 
-async def test_policies_that_leave_nobody_fail_the_run_without_a_call(spans):
+async def test_policies_that_leave_nobody_fail_the_run_without_a_call(traced):
     blocked = Policy(name="nobody", rules=Rules(blocked_models=("ann", "bob")))
     models = cast(ann=Script(), bob=Script())
 
@@ -353,7 +351,7 @@ async def test_policies_that_leave_nobody_fail_the_run_without_a_call(spans):
     assert "'nobody'" in state.failure.sentence
     assert asked(models["ann"]) == asked(models["bob"]) == []
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             span("decompose", span("policy_check", {"passed": False}).ok()).error(
@@ -363,29 +361,32 @@ async def test_policies_that_leave_nobody_fail_the_run_without_a_call(spans):
     )
 
 
-async def test_a_pinned_model_is_enforced_not_chosen(spans):
+async def test_a_pinned_model_is_enforced_not_chosen(traced):
     await run(cast(ann=Script(), bob=Script()), pins={"author": "bob"})
 
-    assert spans.one("task:t1")["model_selected"] == "bob"
-    operations = spans.all("task:t1 / policy_check").values("orchestrator.policy.operation")
+    assert traced.one("task:t1")["model_selected"] == "bob"
+    operations = traced.all("task:t1 / policy_check").values("orchestrator.policy.operation")
     assert operations == ["enforce", "check"]
 
 
-async def test_an_exhausted_budget_stops_the_run_within_it_and_keeps_what_is_done(spans):
-    models = cast(ann=Script(decompose=plan(("a", []), ("b", ["a"]))), bob=Script())
-    # Enough for planning and most of a task: a worst case is about half a cent, a call 0.00012.
-    budget = Budget(max_usd=Decimal("0.0053"))
+async def test_an_exhausted_budget_stops_the_run_within_it_and_keeps_what_is_done(traced):
+    # The draft leaves less than the worst case of its revision, with its 4,096 tokens of output.
+    long_draft = reply("A long draft.", usage=Usage(input_tokens=100, output_tokens=4000))
+    models = cast(
+        ann=Script(decompose=plan(("a", []), ("b", ["a"])), generate=long_draft), bob=Script()
+    )
+    budget = Budget(max_usd=Decimal("0.008"))
 
     state = await run(models, budget=budget)
 
     assert state.status is RunStatus.BUDGET_EXHAUSTED
-    assert state.total_cost_usd <= Decimal("0.0053")
+    assert state.total_cost_usd <= Decimal("0.008")
     assert [result.status for result in state.results] == [TaskStatus.UNFINISHED] * 2
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
-            {"status": "BUDGET_EXHAUSTED", "orchestrator.budget_usd": 0.0053},
+            {"status": "BUDGET_EXHAUSTED", "orchestrator.budget_usd": 0.008},
             DECOMPOSE,
             span("task:t1", {"orchestrator.task.status": "unfinished"}, ...).error(
                 "budget_exceeded"
@@ -395,16 +396,37 @@ async def test_an_exhausted_budget_stops_the_run_within_it_and_keeps_what_is_don
     )
 
 
-async def test_the_time_limit_ends_a_run_as_a_timeout(spans):
-    models = cast(ann=Script(generate=[TOO_FAST, "too late"]), bob=Script())
+async def test_the_time_limit_ends_a_run_as_a_timeout(traced):
+    clock = ManualClock()
 
-    state = await run(models, budget=Budget(max_time_s=1.0))
+    def take_long(_request):
+        clock.advance(61)
+        return "Made it, late."
 
-    assert state.status in {RunStatus.TIMEOUT, RunStatus.FAILED}
-    assert spans.one("run_project").status.code == "error"
+    models = cast(ann=Script(generate=take_long), bob=Script())
+
+    state = await run(models, clock=clock, budget=Budget(max_time_s=60))
+
+    assert state.status is RunStatus.TIMEOUT
+    assert_span_tree(
+        traced,
+        span(
+            "run_project",
+            {"status": "TIMEOUT"},
+            DECOMPOSE,
+            span(
+                "task:t1",
+                {"orchestrator.task.status": "unfinished"},
+                CHECK,
+                span("llm_call:generate").ok(),
+                CHECK,
+                span("llm_call:critique", {"orchestrator.llm.attempts": 0}).error("timeout"),
+            ).error("timeout"),
+        ).error("timeout"),
+    )
 
 
-async def test_cancelling_a_run_is_recorded_told_and_never_swallowed(spans):
+async def test_cancelling_a_run_is_recorded_told_and_never_swallowed(traced):
     heard = Recorder()
     is_writing = asyncio.Event()
 
@@ -423,7 +445,7 @@ async def test_cancelling_a_run_is_recorded_told_and_never_swallowed(spans):
     assert isinstance(heard.events[-1], ProjectCompleted)
     assert heard.events[-1].state.status is RunStatus.CANCELLED
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             {"status": "CANCELLED"},
@@ -438,7 +460,7 @@ async def test_cancelling_a_run_is_recorded_told_and_never_swallowed(spans):
     )
 
 
-async def test_an_empty_answer_is_never_a_success(spans):
+async def test_an_empty_answer_is_never_a_success(traced):
     models = cast(ann=Script(generate=reply("   \n")), bob=Script(generate=reply("")))
 
     state = await run(models)
@@ -446,23 +468,32 @@ async def test_an_empty_answer_is_never_a_success(spans):
     assert state.status is RunStatus.FAILED
     assert state.failure is not None
     assert state.failure.error_type == "invalid_output"
-    spans.all("llm_call:generate").each(span("llm_call:generate").error("invalid_output"))
+    traced.all("llm_call:generate").each(span("llm_call:generate").error("invalid_output"))
 
 
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
         (plan(("a", ["b"]), ("b", ["a"])), "a → b → a"),
-        (plan(("a", []), ("a", [])), "'a'"),
-        (plan(("a", ["ghost"])), "'ghost'"),
+        (plan(("a", []), ("a", [])), "more than one task of the plan has the id a"),
+        (plan(("a", ["ghost"])), "a depends on ghost"),
         (plan(), "task"),
-        (plan(*((f"t{n}", []) for n in range(10_000))), "10000"),
+        (plan(*((f"t{n}", []) for n in range(100))), "100"),
+        (plan(*((f"t{n}", []) for n in range(10_000))), "longer than"),
         ("I would rather not plan.", "JSON"),
     ],
-    ids=["cycle", "duplicate", "unknown dependency", "no tasks", "10,000 tasks", "prose"],
+    ids=[
+        "cycle",
+        "duplicate",
+        "unknown dependency",
+        "no tasks",
+        "100 tasks",
+        "10,000 tasks",
+        "prose",
+    ],
 )
 async def test_a_malformed_plan_is_asked_for_again_once_and_then_fails_the_run(
-    answer, complaint, spans
+    answer, complaint, traced
 ):
     models = cast(ann=Script(decompose=answer), bob=Script())
 
@@ -473,7 +504,7 @@ async def test_a_malformed_plan_is_asked_for_again_once_and_then_fails_the_run(
     assert complaint in state.failure.sentence
     assert asked(models["ann"]) == ["decompose", "decompose"]
     assert_span_tree(
-        spans,
+        traced,
         span(
             "run_project",
             span("decompose", CHECK, span("llm_call:decompose").times(2)).error("invalid_output"),
@@ -490,26 +521,24 @@ async def test_a_plan_that_is_right_the_second_time_is_used():
     assert state.status is RunStatus.SUCCESS
 
 
-async def test_ids_and_titles_of_a_model_never_name_a_span(spans):
+async def test_ids_and_titles_of_a_model_never_name_a_span(traced):
     evil = json.loads(plan(("../../etc/passwd", [])))
     models = cast(ann=Script(decompose=json.dumps(evil)), bob=Script())
 
     await run(models)
 
-    assert [node.name for node in spans.all("run_project / task:*")] == ["task:t1"]
-    assert "passwd" not in spans.text()
+    assert [node.name for node in traced.all("run_project / task:*")] == ["task:t1"]
+    assert "passwd" not in traced.text()
 
 
-async def test_a_validator_that_refuses_every_attempt_fails_the_task(spans):
-    models = cast(
-        ann=Script(decompose=plan(("a", []), validators=["python_syntax"])), bob=Script()
-    )
+async def test_a_validator_that_refuses_every_attempt_fails_the_task(traced):
+    models = cast(ann=Script(decompose=plan(("a", []), validators=["python_syntax"])), bob=Script())
 
     state = await run(models)
 
     assert state.status is RunStatus.FAILED
     assert "python_syntax" in str(state.failure)
-    spans.all("task:t1 / validation").each(
+    traced.all("task:t1 / validation").each(
         span(
             "validation",
             {
@@ -521,7 +550,7 @@ async def test_a_validator_that_refuses_every_attempt_fails_the_task(spans):
     )
 
 
-async def test_two_runs_at_once_on_one_orchestrator_share_nothing(spans):
+async def test_two_runs_at_once_on_one_orchestrator_share_nothing(traced):
     models = cast(ann=Script(), bob=Script())
 
     async with stage(models) as orchestrator:
@@ -533,7 +562,7 @@ async def test_two_runs_at_once_on_one_orchestrator_share_nothing(spans):
     assert one.total_cost_usd == other.total_cost_usd == Decimal("0.0006")
     whole = span("run_project", DECOMPOSE, span("task:t1", CHECK, *ITERATION))
     assert_span_tree(
-        spans,
+        traced,
         any_order(
             whole.with_attributes({"project_id": "one"}),
             whole.with_attributes({"project_id": "other"}),
@@ -541,17 +570,17 @@ async def test_two_runs_at_once_on_one_orchestrator_share_nothing(spans):
     )
 
 
-async def test_an_empty_project_is_refused_before_anything_happens(spans):
+async def test_an_empty_project_is_refused_before_anything_happens(traced):
     models = cast(ann=Script())
 
     async with stage(models) as orchestrator:
         with pytest.raises(InputError, match="project is empty"):
             await orchestrator.run_project("  ")
 
-    spans.assert_empty()
+    traced.assert_empty()
 
 
-async def test_what_the_user_wrote_and_what_models_said_never_reach_a_span(spans):
+async def test_what_the_user_wrote_and_what_models_said_never_reach_a_span(traced):
     secret = "sk-" + "a1" * 20
     models = cast(
         ann=Script(generate=f"Bearer {secret}", revise="MODEL SAID THIS"),
@@ -561,7 +590,7 @@ async def test_what_the_user_wrote_and_what_models_said_never_reach_a_span(spans
     async with stage(models) as orchestrator:
         await orchestrator.run_project("OUR SECRET PROJECT", "OUR CRITERIA", project_id="p1")
 
-    text = spans.text()
-    assert spans.one("run_project")[schema.STATUS] == "SUCCESS"
+    text = traced.text()
+    assert traced.one("run_project")[schema.STATUS] == "SUCCESS"
     for leak in (secret, "SECRET PROJECT", "OUR CRITERIA", "SAID THIS", "Write a"):
         assert leak not in text

@@ -5,16 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InputError
-from orchestrator.tracing import TracingConfig, configure_tracing
 from orchestrator.validators import MAX_CODE_CHARACTERS, MIN_CHARACTERS, known, validate
 from pytest_otel_spans import assert_span_tree, span
-
-
-@pytest.fixture
-def traced(spans):
-    configure_tracing(TracingConfig(enabled=True))
-    yield spans
-    configure_tracing(TracingConfig(enabled=False))
 
 
 @pytest.mark.parametrize(
