@@ -22,7 +22,7 @@ from orchestrator.models import Answer, CallType, Prompt, Reply, Request, Task, 
 from orchestrator.ports import Clock, Provider
 from orchestrator.prices import cost_of, worst_case
 from orchestrator.retries import Retries
-from orchestrator.tracing import Span, traced_llm_call
+from orchestrator.tracing import Span, record_content, traced_llm_call
 from orchestrator.tracing.failure import code_of
 from orchestrator.tracing.span import TracedBlock
 
@@ -178,6 +178,7 @@ class UnifiedClient:
                 call.ended_s = self._clock.monotonic()
             if span.is_recording():
                 span.set_attributes(call.attributes())
+                record_content(span, call.prompt, call.reply)
 
     async def _answered(self, call: Call, span: Span) -> Reply:
         """Send requests until one is answered, or until no other may help."""

@@ -16,7 +16,7 @@ from orchestrator.hooks import HookRegistry
 from orchestrator.models import Brief, Plan, ProjectState, Role, Settings
 from orchestrator.policies import Policy, refuse_unknown
 from orchestrator.ports import Clock, Hook, Provider
-from orchestrator.run import Run
+from orchestrator.run import UNPLANNED, Run
 from orchestrator.telemetry import TelemetryCollector
 from orchestrator.tracing import TracingConfig
 
@@ -120,8 +120,14 @@ class Orchestrator:
             OrchestratorError: there is no plan, and why.
         """
         run = self._open(project, criteria, project_id)
-        with tracing.traced_run(run.project_id):
-            return await run.plan()
+        with tracing.traced_run(run.project_id) as span:
+            try:
+                plan = await run.plan()
+            except UNPLANNED as error:
+                run.record(span, run.unplanned(error))
+                raise
+            run.record(span, run.planned())
+        return plan
 
     def _open(self, project: str, criteria: str, project_id: str | None) -> Run:
         if not project.strip():

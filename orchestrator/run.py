@@ -8,7 +8,13 @@ from orchestrator.api_clients import UnifiedClient
 from orchestrator.budget import Budget, Deadline, Ledger
 from orchestrator.catalogue import Catalogue
 from orchestrator.crew import Workshop
-from orchestrator.errors import BudgetExceeded, CallFailed, PolicyViolation, TimeExceeded
+from orchestrator.errors import (
+    BudgetExceeded,
+    CallFailed,
+    OrchestratorError,
+    PolicyViolation,
+    TimeExceeded,
+)
 from orchestrator.events import (
     BudgetThresholdPassed,
     Event,
@@ -43,7 +49,10 @@ from orchestrator.telemetry import TelemetryCollector
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
+UNPLANNED = (CallFailed, PolicyViolation, BudgetExceeded, TimeExceeded)
+"""What may keep a run from having a plan."""
 USABLE = (TaskStatus.COMPLETED, TaskStatus.DEGRADED)
+"""A task that ended so has a result that others can build on."""
 
 
 class Run:
@@ -119,13 +128,21 @@ class Run:
         with self._hooks.listening(self._budget_to(span)):
             try:
                 plan = await self.plan()
-            except (CallFailed, PolicyViolation, BudgetExceeded, TimeExceeded) as error:
-                failure = Failure(error_type=error.code, sentence=str(error))
-                return self._state(settle_failure(failure), failure)
+            except UNPLANNED as error:
+                return self.unplanned(error)
             results = await run_by_readiness(
                 plan, self._run_task, concurrency=self._settings.concurrency
             )
         return self._state(*settle(results))
+
+    def planned(self) -> ProjectState:
+        """The state of a run of which only the plan was wanted: nothing of it is begun."""
+        return self._state(RunStatus.SUCCESS, None)
+
+    def unplanned(self, error: OrchestratorError) -> ProjectState:
+        """The state of a run that has no plan."""
+        failure = Failure(error_type=error.code, sentence=str(error))
+        return self._state(settle_failure(failure), failure)
 
     def cancelled(self) -> ProjectState:
         """The state of a run that was stopped from outside: what is done, and what is not."""
