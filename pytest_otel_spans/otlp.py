@@ -85,12 +85,17 @@ class OtlpCapture(Capture):
         return [one for one in seen if self._service in (None, _service_of(_bare(one)))]
 
     @property
+    def sampled_out(self) -> None:
+        """What a process drops it does not send."""
+        return None
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Whose spans these are, and what else there is to know about how they came."""
         services = Counter(_service_of(_bare(one)) for one in self.sightings())
         whose = [f"{counted(many, 'span')} of service {name!r}" for name, many in services.items()]
         repeats = self._inbox.repeats
-        again = [f"{counted(repeats, 'span')} came again, and counts once"] if repeats else []
+        again = [f"{counted(repeats, 'span')} came again, and counted once"] if repeats else []
         return (*whose, *again, *dict.fromkeys(self._inbox.refusals))
 
     def why_empty(self) -> str:

@@ -59,6 +59,11 @@ class Capture(ABC):
     def notes(self) -> tuple[str, ...]:
         """What a reader of these spans should know about how they came, in sentences."""
 
+    @property
+    @abstractmethod
+    def sampled_out(self) -> int | None:
+        """How many spans a sampler dropped; None where nobody here can know."""
+
     @abstractmethod
     def _check_live(self) -> None:
         """Check that a span would be captured.
