@@ -14,6 +14,7 @@ from orchestrator.models import Prompt, Reply
 from orchestrator.spans.schema import SCHEMA
 from orchestrator.tracing.config import ContentCapture
 from orchestrator.tracing.content import write_content
+from orchestrator.tracing.light import starter
 from orchestrator.tracing.recording import Family, RecordingSpan
 from orchestrator.tracing.span import Span
 
@@ -24,7 +25,7 @@ class SpanRecorder:
     """What every traced block asks while tracing is on."""
 
     def __init__(self, tracer: Tracer, capture: ContentCapture = "NO_CONTENT") -> None:
-        self._tracer = tracer
+        self._start = starter(tracer)
         self._capture = capture
         self._limit = SpanLimits().max_span_attributes or 1_000_000
 
@@ -42,7 +43,7 @@ class SpanRecorder:
         """Make a block of the family `family`; `facts` are its attributes at the start."""
         row = _FAMILIES[family]
         return RecordingSpan(
-            self._tracer,
+            self._start,
             name,
             row,
             row.fixed | facts,

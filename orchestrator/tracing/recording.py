@@ -22,7 +22,6 @@ from opentelemetry.trace import (
     SpanKind,
     Status,
     StatusCode,
-    Tracer,
     set_span_in_context,
 )
 
@@ -30,6 +29,7 @@ from orchestrator import spans
 from orchestrator.redaction import redact
 from orchestrator.spans.spec import SpanSpec
 from orchestrator.tracing.failure import code_of, event_of, first_seen, sentence_of
+from orchestrator.tracing.light import Start
 
 _log = logging.getLogger("orchestrator.tracing")
 _PLAIN: Final = frozenset({str, bool, int, tuple})
@@ -95,13 +95,13 @@ class RecordingSpan(Span):
         "_parent",
         "_results",
         "_span",
+        "_start",
         "_token",
-        "_tracer",
     )
 
     def __init__(
         self,
-        tracer: Tracer,
+        start: Start,
         name: str,
         family: Family,
         facts: dict[str, Any],
@@ -111,7 +111,7 @@ class RecordingSpan(Span):
         parent: Context | None = None,
         limit: int = 128,
     ) -> None:
-        self._tracer = tracer
+        self._start = start
         self._name = name
         self._family = family
         self._facts = facts
@@ -126,15 +126,7 @@ class RecordingSpan(Span):
 
     def __enter__(self) -> Self:
         try:
-            self._span = self._tracer.start_span(
-                self._name,
-                self._parent,
-                self._kind,
-                self._facts,
-                self._links,
-                record_exception=False,
-                set_status_on_exception=False,
-            )
+            self._span = self._start(self._name, self._parent, self._kind, self._facts, self._links)
             self._token = attach(set_span_in_context(self._span, self._parent))
         except Exception:  # noqa: BLE001  (a host's processor may raise; the run must not)
             _log.exception("The span %r could not be started.", self._name)
