@@ -33,7 +33,7 @@ def test_unused_it_adds_nothing_to_a_report(pytester: pytest.Pytester, run: Run)
         lines = run(*options, "-v", "--durations=0").outlines
         return [line for line in lines if not line.startswith("plugins: ") and "s " not in line]
 
-    pytester.makepyfile("""
+    pytester.makeconftest("""
         import pytest
 
         @pytest.fixture
@@ -44,7 +44,8 @@ def test_unused_it_adds_nothing_to_a_report(pytester: pytest.Pytester, run: Run)
         def breaks():
             yield
             assert False
-
+    """)
+    pytester.makepyfile("""
         def test_passes(tmp_path): pass
         def test_fails(): assert False
         def test_fails_before(broken): pass
@@ -200,7 +201,7 @@ def test_an_expected_failure_shows_nothing(pytester: pytest.Pytester, run: Run) 
             assert False
     """)
 
-    result = run("-rA")
+    result = run("-rx", "--xfail-tb")
 
     result.assert_outcomes(xfailed=1)
     result.stdout.no_fnmatch_line("*Captured spans*")
@@ -405,6 +406,29 @@ def test_a_span_that_a_thread_of_one_test_ends_during_the_next_is_not_the_nexts(
     run().assert_outcomes(passed=2)
 
 
+def test_what_a_fixture_set_going_stays_with_its_test(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile("""
+        import contextvars, pytest
+        from app import open_span
+
+        contexts, captures = [], []
+
+        @pytest.fixture
+        def worker(spans):
+            contexts.append(contextvars.copy_context())
+
+        def test_one(spans, worker):
+            captures.append(spans)
+
+        def test_two(spans):
+            contexts[0].run(open_span, "late root")
+            spans.assert_empty()
+            assert captures[0].one("late root")
+    """)
+
+    run().assert_outcomes(passed=2)
+
+
 # Other plugins
 
 
@@ -471,7 +495,7 @@ def test_a_plugin_that_keeps_a_span_open_around_the_test_stays_outside(
             assert [root.name for root in spans.roots] == ["body"]
             assert spans.orphans == ()
 
-        def test_sync(spans, resource, later):
+        def test_sync(spans, later, resource):
             check(spans)
 
         @pytest.mark.asyncio
