@@ -1,5 +1,6 @@
 """Spans from other processes: what arrives, how it is read, and what a test can ask of it."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable
@@ -501,6 +502,14 @@ def test_wait_for_returns_when_the_span_has_arrived(otlp_spans: OtlpCapture) -> 
     assert otlp_spans.wait_for("late").count == 1
 
 
+async def test_an_event_loop_goes_on_while_a_thread_waits(otlp_spans: OtlpCapture) -> None:
+    waiting = asyncio.create_task(asyncio.to_thread(otlp_spans.wait_for, "late", 60))
+
+    await asyncio.to_thread(send, otlp_spans.endpoint, wire_span("late", 1))
+
+    assert (await waiting).count == 1
+
+
 def test_a_wait_that_is_over_fails_with_the_outline(otlp_spans: OtlpCapture) -> None:
     send(otlp_spans.endpoint, wire_span("early", 1), service="api")
 
@@ -654,6 +663,7 @@ def test_only_this_machine_reaches_it(otlp_spans: OtlpCapture) -> None:
 
     assert host == "127.0.0.1"
     with socket.socket() as elsewhere:
+        elsewhere.settimeout(5)
         assert elsewhere.connect_ex(("127.0.0.2", int(port))) != 0
 
 
