@@ -440,8 +440,8 @@ def test_a_service_is_asked_before_its_spans_arrive(otlp_spans: OtlpCapture) -> 
 def test_a_service_that_sent_nothing_is_told_from_those_that_did(otlp_spans: OtlpCapture) -> None:
     send(otlp_spans.endpoint, wire_span("handle", 1), service="api")
 
-    with pytest.raises(AssertionError, match="No span of service 'wroker' arrived, but of 'api'"):
-        otlp_spans.service("wroker").one("work")
+    with pytest.raises(AssertionError, match="No span of service 'billing' arrived, but of 'api'"):
+        otlp_spans.service("billing").one("work")
 
 
 def test_the_text_says_whose_spans_they_are(otlp_spans: OtlpCapture) -> None:
