@@ -134,16 +134,16 @@ class _Work:
             for slot in slots_of[one]:
                 if slot in seen:
                     continue
-                seen.add(slot)
-                if self._make_room(slot):
+                if self._has_room(slot):
                     self._settle(one, slot, displaced_by)
                     return True
+                seen.add(slot)
                 for held in self.held[slot]:
                     displaced_by[held] = one
                     queue.append(held)
         return False
 
-    def _make_room(self, slot: int) -> bool:
+    def _has_room(self, slot: int) -> bool:
         """Whether the slot has room, if need be by sending away a span that is not required."""
         most, held = self.slots.most[slot], self.held[slot]
         if most is None or len(held) < most:

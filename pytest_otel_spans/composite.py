@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pytest_otel_spans.shapes import value_key
 
@@ -20,12 +19,15 @@ class Composite:
     `NotImplemented`, so that the other side may decide.
 
     Attributes:
-        INNER: The fields that are tuples of composites; all other fields are its own.
+        OWN: The fields whose values are hashable, and equal only when they are the same.
+        VALUES: The fields that hold expected values.
+        INNER: The fields that are tuples of composites.
     """
 
     __slots__ = ("_hash",)
+    OWN: ClassVar[tuple[str, ...]] = ()
+    VALUES: ClassVar[tuple[str, ...]] = ()
     INNER: ClassVar[tuple[str, ...]]
-    __dataclass_fields__: ClassVar[dict[str, Any]]
     _hash: int
 
     def inner(self) -> tuple[Composite, ...]:
@@ -34,12 +36,10 @@ class Composite:
 
     def own(self) -> Hashable:
         """What the value is besides, and how many composites stand in which field."""
-        return tuple(
-            len(getattr(self, one.name))
-            if one.name in self.INNER
-            else value_key(getattr(self, one.name))
-            for one in fields(self)
-            if one.init
+        return (
+            *[getattr(self, name) for name in self.OWN],
+            *[value_key(getattr(self, name)) for name in self.VALUES],
+            *[len(getattr(self, name)) for name in self.INNER],
         )
 
     @abstractmethod

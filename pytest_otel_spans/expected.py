@@ -28,6 +28,7 @@ from pytest_otel_spans.values import absent
 __all__ = [
     "Axis",
     "Body",
+    "ChildPart",
     "Part",
     "Path",
     "PatternLike",
@@ -68,6 +69,11 @@ class SpanPattern(Composite):
         listed: The children where they can be compared one by one, None where they cannot.
     """
 
+    OWN: ClassVar = (
+        *("name", "opened", "kind", "only", "status"),
+        *("least", "most", "counted", "never_ended", "alias"),
+    )
+    VALUES: ClassVar = ("attributes", "events")
     INNER: ClassVar = ("children", "links", "descendants", "nevers")
 
     name: Name
@@ -122,10 +128,14 @@ class SpanPattern(Composite):
         gone = dict.fromkeys(keys, absent)
         return replace(self, attributes=merged(self.attributes, gone, ".without_attributes()"))
 
-    def having_children(self, *parts: Part) -> SpanPattern:
+    def having_children(self, *parts: ChildPart) -> SpanPattern:
         """Add children, groups or `...` to those given."""
         __tracebackhide__ = True
         body = body_of(parts, ".having_children()")
+        if body.attributes:
+            raise TypeError(
+                ".having_children() takes children; attributes go to .with_attributes()"
+            )
         return replace(
             self,
             children=self.children + body.children,
@@ -208,15 +218,19 @@ class SpanPattern(Composite):
         return replace(self, alias=alias)
 
     def __truediv__(self, below: PatternLike | Path) -> Path:
+        __tracebackhide__ = True
         return _path_of(self) / below
 
     def __floordiv__(self, below: PatternLike | Path) -> Path:
+        __tracebackhide__ = True
         return _path_of(self) // below
 
     def __rtruediv__(self, above: Name) -> Path:
+        __tracebackhide__ = True
         return _path_of(above) / self
 
     def __rfloordiv__(self, above: Name) -> Path:
+        __tracebackhide__ = True
         return _path_of(above) // self
 
     def pieces(self) -> Iterator[str | Composite]:
@@ -233,21 +247,26 @@ class Path(Composite):
         patterns: What each step is.
     """
 
+    OWN: ClassVar = ("axes",)
     INNER: ClassVar = ("patterns",)
 
     axes: tuple[Axis, ...]
     patterns: tuple[SpanPattern, ...]
 
     def __truediv__(self, below: PatternLike | Path) -> Path:
+        __tracebackhide__ = True
         return self._joined("child", below)
 
     def __floordiv__(self, below: PatternLike | Path) -> Path:
+        __tracebackhide__ = True
         return self._joined("descendant", below)
 
     def __rtruediv__(self, above: Name) -> Path:
+        __tracebackhide__ = True
         return _path_of(above) / self
 
     def __rfloordiv__(self, above: Name) -> Path:
+        __tracebackhide__ = True
         return _path_of(above) // self
 
     def _joined(self, axis: Axis, below: PatternLike | Path) -> Path:
@@ -266,7 +285,9 @@ class Path(Composite):
 
 PatternLike: TypeAlias = SpanPattern | Name
 """A pattern, or the name that is all it says."""
-Part: TypeAlias = PatternLike | AnyOrder | OneOf | Never | Mapping[str, Any] | EllipsisType
+ChildPart: TypeAlias = PatternLike | AnyOrder | OneOf | Never | EllipsisType
+"""What may stand among children, and among roots."""
+Part: TypeAlias = ChildPart | Mapping[str, Any]
 """What may stand in the brackets of `span(name, ...)`."""
 
 

@@ -31,6 +31,7 @@ class AnyOrder(Composite):
         aliases: The names that `.as_` gives in the members.
     """
 
+    OWN: ClassVar = ("opened",)
     INNER: ClassVar = ("members", "nevers")
 
     members: tuple[SpanPattern | OneOf, ...]

@@ -51,11 +51,11 @@ class Judge:
 
     def arrange(self, level: Level) -> list[Pair] | None:
         """Return which pattern each sibling belongs to; None if there is no arrangement."""
-        return self._run(arrange(level, self._counts))
+        return self._run(arrange(level, self))
 
     def excludes(self, nevers: Iterable[SpanPattern], node: SpanNode | None) -> bool:
         """Whether any of these stands below the node (below None: anywhere), as none may."""
-        return any(self._counts(never) and self.below(never, node) for never in nevers)
+        return any(self.is_decided(never) and self.below(never, node) for never in nevers)
 
     def below(self, pattern: SpanPattern, node: SpanNode | None) -> list[SpanNode]:
         """Return what the pattern selects below the node (below None: anywhere), as walked."""
@@ -132,19 +132,17 @@ class Judge:
         return bool(answer)
 
     def _known(self, question: Question) -> bool | None:
-        memory = self._memory(question[0])
-        answer = memory.recall(question)
-        if answer is None:
-            answer = self._at_a_glance(*question)
-            if answer is not None:
-                memory.keep(question, answer)
-        return answer
+        answer = self.at_a_glance(*question)
+        return self._memory(question[0]).recall(question) if answer is None else answer
 
     def _memory(self, pattern: SpanPattern) -> _Memory:
         return self._bound if pattern.labels else self._general
 
-    def _at_a_glance(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> bool | None:
-        """The verdict, where the node alone and the number of its children decide it."""
+    def at_a_glance(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> bool | None:
+        """The verdict, where the node alone and the number of its children decide it, else None.
+
+        Such verdicts are not remembered: it takes no longer to reach them again.
+        """
         if not own_holds(pattern, node, mode, self.labels):
             return False
         if pattern.links or pattern.descendants or pattern.nevers:
@@ -165,20 +163,21 @@ class Judge:
                 return False
             if pattern.listed is None:
                 level = Level(pattern.children, pattern.opened, node.children, mode)
-                if (yield from arrange(level, self._counts)) is None:
+                if (yield from arrange(level, self)) is None:
                     return False
             elif pattern.listed or not _is_open(pattern, mode):
                 if len(pattern.listed) != len(node.children):
                     return False
                 for pair in zip(pattern.listed, node.children, strict=True):
-                    verdict = self._at_a_glance(*pair, mode)
+                    verdict = self.at_a_glance(*pair, mode)
                     if verdict is None:
                         agenda.append(pair)
                     elif not verdict:
                         return False
         return True
 
-    def _counts(self, pattern: SpanPattern) -> bool:
+    def is_decided(self, pattern: SpanPattern) -> bool:
+        """Whether the pattern has no undecided label, so that it may exclude spans."""
         return not pattern.labels & self.undecided
 
     def _relatives_hold(self, pattern: SpanPattern, node: SpanNode) -> Asking[bool]:
@@ -186,7 +185,7 @@ class Judge:
             if not (yield from self._links_to(link, node)):
                 return False
         for never in pattern.nevers:
-            if self._counts(never):
+            if self.is_decided(never):
                 start, end = yield from self._hits_below(never, node)
                 if start < end:
                     return False
@@ -197,7 +196,7 @@ class Judge:
         return True
 
     def _is_enough(self, descendant: SpanPattern, found: int) -> bool:
-        most = descendant.most if descendant.counted and self._counts(descendant) else None
+        most = descendant.most if descendant.counted and self.is_decided(descendant) else None
         return descendant.least <= found and (most is None or found <= most)
 
     def _links_to(self, pattern: SpanPattern, node: SpanNode) -> Asking[bool]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pytest_otel_spans.alignment import Alignment, Missing, align
-from pytest_otel_spans.binding import bind, values_at
+from pytest_otel_spans.binding import Place, bind
 from pytest_otel_spans.composite import Composite
-from pytest_otel_spans.expected import Body, Part, SpanPattern, body_of
+from pytest_otel_spans.expected import Body, ChildPart, SpanPattern, body_of
 from pytest_otel_spans.facts import Difference, Mode, own_differences, own_holds
 from pytest_otel_spans.judge import Judge
 from pytest_otel_spans.names import name_matches
@@ -43,14 +42,6 @@ __all__ = [
 _ALIKE: Final = 0.75  # from 0 to 1: a letter that is missing or wrong, not another word
 
 
-class Place(NamedTuple):
-    """Where a label of `same` stands in the spans: the span, the attribute, and its value."""
-
-    node: SpanNode
-    key: str
-    value: Any
-
-
 class Conflict(NamedTuple):
     """A label of `same` that stands for several values, with every place where it stands."""
 
@@ -68,7 +59,7 @@ class Outcome:
         body: The parts that were expected of the roots.
         judge: Who decided; asked again it knows the verdicts. After a failure it has bound the
             labels of `same` to their most common values.
-        pairs: The roots, each with its pattern; empty when no arrangement of the roots holds.
+        pairs: The roots, each with its pattern; empty when the forest is not what was expected.
         named: The spans that matched the patterns with `.as_(name)`, in start order.
         conflicts: The labels of `same` for which no value serves, though all else holds.
         gave_up: Whether the search for their values stopped before it had tried all.
@@ -91,7 +82,7 @@ class Outcome:
         return Level(self.body.children, self.body.opened, self.forest.roots)
 
 
-def match_roots(forest: Forest, roots: Sequence[Part]) -> Outcome:
+def match_roots(forest: Forest, roots: Sequence[ChildPart]) -> Outcome:
     """Match the roots of a forest, and all below them, against what was expected.
 
     Args:
@@ -108,54 +99,30 @@ def match_roots(forest: Forest, roots: Sequence[Part]) -> Outcome:
         raise TypeError("assert_span_tree() takes roots; attributes belong to a span(...)")
     level = Level(body.children, body.opened, forest.roots)
 
-    def holds(judge: Judge) -> bool:
-        return not judge.excludes(body.nevers, None) and judge.arrange(level) is not None
+    def arranged(judge: Judge) -> list[Pair] | None:
+        return None if judge.excludes(body.nevers, None) else judge.arrange(level)
 
-    first = Judge(forest)
-    judge, gave_up = bind(first, body.children, holds)
-    conflicts: tuple[Conflict, ...] = ()
-    if judge is None:
-        judge, conflicts = _most_common(first, level)
-    pairs = tuple(judge.arrange(level) or ())
-    found = holds(judge)
+    judge, pairs, places, gave_up = bind(Judge(forest), body.children, arranged)
     return Outcome(
-        holds=found,
+        holds=pairs is not None,
         forest=forest,
         body=body,
         judge=judge,
-        pairs=pairs,
-        named=_named(judge, pairs),
-        conflicts=conflicts,
-        gave_up=gave_up and not found,
+        pairs=tuple(pairs or ()),
+        named=_named(judge, pairs or ()),
+        conflicts=() if pairs is not None else tuple(_conflicts(places)),
+        gave_up=gave_up,
         notes=tuple(_notes(forest, body)),
     )
 
 
-def _most_common(judge: Judge, level: Level) -> tuple[Judge, tuple[Conflict, ...]]:
-    """Bind the labels to their most common values where all but the labels holds.
-
-    Returns:
-        The judge under that binding, and the labels that stand for several values.
-    """
-    labels = frozenset[str]().union(*(member.labels for member in level.members))
-    relaxed = judge.rebound({}, labels)
-    places: dict[str, list[Place]] = {}
-    for pattern, node in relaxed.pairs(relaxed.arrange(level) or (), lambda one: one.labels):
-        for label, key, value in values_at(pattern, node):
-            places.setdefault(label, []).append(Place(node, key, value))
-    if not places:
-        return relaxed, ()
-    counts = {
-        label: Counter(value_key(place.value) for place in some) for label, some in places.items()
-    }
-    common = {label: count.most_common(1)[0][0] for label, count in counts.items()}
-    conflicts = [
-        Conflict(label, tuple(places[label])) for label, count in counts.items() if len(count) > 1
-    ]
-    return judge.rebound(common, frozenset()), tuple(conflicts)
+def _conflicts(places: Mapping[str, tuple[Place, ...]]) -> Iterator[Conflict]:
+    for label, some in places.items():
+        if len({value_key(place.value) for place in some}) > 1:
+            yield Conflict(label, some)
 
 
-def _named(judge: Judge, pairs: tuple[Pair, ...]) -> dict[str, tuple[SpanNode, ...]]:
+def _named(judge: Judge, pairs: Iterable[Pair]) -> dict[str, tuple[SpanNode, ...]]:
     named: dict[str, set[SpanNode]] = {}
     for pattern, node in judge.pairs(pairs, lambda one: one.aliases):
         if pattern.alias is not None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import EllipsisType
-
 from pytest_otel_spans.expectations import Kind, checked_kind, checked_name
 from pytest_otel_spans.expected import (
+    ChildPart,
     Part,
     Path,
     PatternLike,
@@ -19,6 +18,7 @@ from pytest_otel_spans.slots import MOST_CHOICES, how_many_choices
 
 __all__ = [
     "AnyOrder",
+    "ChildPart",
     "Kind",
     "Member",
     "Name",
@@ -65,7 +65,7 @@ def span(name: Name, /, *parts: Part, kind: Kind | None = None, only: bool = Fal
     )
 
 
-def any_order(*parts: PatternLike | AnyOrder | OneOf | Never | EllipsisType) -> AnyOrder:
+def any_order(*parts: ChildPart) -> AnyOrder:
     """Expect these siblings in whatever order they started.
 
     In an ordered list they cover one stretch of siblings. Each span satisfies one pattern, and

@@ -77,7 +77,10 @@ def decides_equality(value: object) -> bool:
 
 def family(value: object) -> type:
     """The type that strictness is about: a member of a `StrEnum` is a `str`, a bool no `int`."""
-    return next((kind for kind in FAMILIES if isinstance(value, kind)), type(value))
+    kind = type(value)
+    if kind in FAMILIES:
+        return kind
+    return next((family for family in FAMILIES if isinstance(value, family)), kind)
 
 
 def value_key(value: Any) -> Hashable:

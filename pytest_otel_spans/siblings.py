@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from pytest_otel_spans.assignment import Slots, assign, can_fill, can_place
 from pytest_otel_spans.expected import SpanPattern
@@ -48,17 +48,27 @@ class Level(NamedTuple):
     mode: Mode = "states"
 
 
-def arrange(level: Level, counts: Callable[[SpanPattern], bool]) -> Asking[list[Pair] | None]:
+class Court(Protocol):
+    """What arranging needs to know beforehand of who answers its questions."""
+
+    def at_a_glance(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> bool | None:
+        """The answer, where there is one without further questions, else None."""
+
+    def is_decided(self, pattern: SpanPattern) -> bool:
+        """Whether the pattern is certain enough to exclude siblings that match it."""
+
+
+def arrange(level: Level, court: Court) -> Asking[list[Pair] | None]:
     """Find the pattern that each sibling belongs to, in the order of the siblings.
 
     Args:
         level: The siblings and the members.
-        counts: Whether a pattern is certain enough to exclude siblings that match it.
+        court: Who answers the questions.
 
     Returns:
         The pairs, without the siblings that nobody expects; None if there is no arrangement.
     """
-    return (yield from _Arrangement(level, counts).solve())
+    return (yield from _Arrangement(level, court).solve())
 
 
 class _Run(NamedTuple):
@@ -99,10 +109,10 @@ class _Arrangement:
     level that is the one at `at` itself.
     """
 
-    def __init__(self, level: Level, counts: Callable[[SpanPattern], bool]) -> None:
+    def __init__(self, level: Level, court: Court) -> None:
         self.level = level
         self.nodes = level.nodes
-        self.counts = counts
+        self.court = court
         self.solid: Sequence[int] = range(len(level.nodes) + 1)
         self.positions: dict[str, list[int]] = {}
 
@@ -136,7 +146,7 @@ class _Arrangement:
         size = len(self.nodes)
         solid = [size] * (size + 1)
         for pattern in dict.fromkeys(_counting(self.level.members)):
-            if self.counts(pattern):
+            if self.court.is_decided(pattern):
                 for at in self._candidates(pattern, 0, size):
                     if solid[at] != at and (yield from self._holds(pattern, at)):
                         solid[at] = at
@@ -154,10 +164,9 @@ class _Arrangement:
         return kept
 
     def _holds(self, pattern: SpanPattern, at: int) -> Asking[bool]:
-        node = self.nodes[at]
-        if pattern.fixed is not None and pattern.fixed != node.name:
-            return False
-        return (yield pattern, node, self.level.mode)
+        node, mode = self.nodes[at], self.level.mode
+        answer = self.court.at_a_glance(pattern, node, mode)
+        return (yield pattern, node, mode) if answer is None else answer
 
     def _candidates(self, pattern: SpanPattern, start: int, end: int) -> Sequence[int]:
         if pattern.fixed is None:

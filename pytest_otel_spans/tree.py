@@ -59,16 +59,29 @@ class Scope(NamedTuple):
 
 
 class _Grove:
-    """What the nodes of one forest share: who has which id, and which nodes are roots."""
+    """What the nodes of one forest share: whose context is whose, and which nodes are roots.
 
-    __slots__ = ("by_id", "roots")
+    In one process a child holds the very context of its parent, so that nearly every parent is
+    found by the identity of that object; ids are compared only where it is not.
+    """
+
+    __slots__ = ("by_context", "by_id", "roots")
 
     def __init__(self) -> None:
-        self.by_id: dict[int, SpanNode] = {}
+        self.by_context: dict[int, SpanNode] = {}
+        self.by_id: dict[tuple[int, int], SpanNode] = {}
         self.roots: tuple[SpanNode, ...] = ()
 
     def find(self, context: SpanContext) -> SpanNode | None:
-        return self.by_id.get(_id(context))
+        """Return the node of the span with this context, None when it was not captured."""
+        known = self.by_context.get(id(context))
+        if known is not None:
+            return known
+        if not self.by_id:
+            for node in self.by_context.values():
+                if (own := node.span.context) is not None:
+                    self.by_id.setdefault((own.trace_id, own.span_id), node)
+        return self.by_id.get((context.trace_id, context.span_id))
 
 
 class SpanNode:
@@ -273,14 +286,12 @@ def grow(spans: Iterable[ReadableSpan | Sighting]) -> Forest:
 
 def _plant(spans: Iterable[ReadableSpan | Sighting], grove: _Grove) -> list[SpanNode]:
     nodes: list[SpanNode] = []
-    by_id = grove.by_id
     for seen in spans:
         if isinstance(seen, Sighting):
             node = SpanNode(seen.span, grove, seen.sequence, seen.thread)
         else:
             node = SpanNode(seen, grove, None, None)
-        context = node.span.context
-        twin = by_id.setdefault(_id(context) if context else -id(node), node)
+        twin = grove.by_context.setdefault(id(node.span.context or node), node)
         if twin is node or twin.span is not node.span:
             nodes.append(node)
     return nodes
@@ -289,15 +300,17 @@ def _plant(spans: Iterable[ReadableSpan | Sighting], grove: _Grove) -> list[Span
 def _attach(nodes: list[SpanNode], grove: _Grove) -> set[SpanNode]:
     """Point every node at its parent; return those whose parent should be here and is not."""
     orphans: set[SpanNode] = set()
-    by_id = grove.by_id
+    by_context = grove.by_context
     for node in nodes:
         above = node.span.parent
-        if above is None or not above.span_id:
+        if above is None:
             continue
-        node.remote_parent = above.is_remote
-        node.parent = by_id.get(_id(above))
-        if node.parent is None and not above.is_remote:
-            orphans.add(node)
+        node.parent = by_context.get(id(above))
+        if node.parent is None and above.span_id:
+            node.remote_parent = above.is_remote
+            node.parent = grove.find(above)
+            if node.parent is None and not above.is_remote:
+                orphans.add(node)
     return orphans
 
 
@@ -357,9 +370,6 @@ def _settle(nodes: list[SpanNode]) -> tuple[SpanNode, ...]:
     broods: list[list[SpanNode] | None] = [None] * len(nodes)
     traces: dict[int, int] = {}
     for node in nodes:
-        context = node.span.context
-        trace_id = context.trace_id if context else -node.order - 1
-        node.trace = traces.setdefault(trace_id, len(traces) + 1)
         parent = node.parent
         if parent is None:
             roots.append(node)
@@ -367,6 +377,12 @@ def _settle(nodes: list[SpanNode]) -> tuple[SpanNode, ...]:
             broods[parent.order] = [node]
         else:
             brood.append(node)
+        if parent is not None and parent.trace:
+            node.trace = parent.trace
+        else:
+            context = node.span.context
+            trace_id = context.trace_id if context else -node.order
+            node.trace = traces.setdefault(trace_id, len(traces) + 1)
     for node, brood in zip(nodes, broods, strict=True):
         if brood is not None:
             node.children = tuple(brood)
@@ -383,8 +399,3 @@ def _siblings_tie(nodes: Iterable[SpanNode], roots: Sequence[SpanNode]) -> bool:
 
 def _start(node: SpanNode) -> int:
     return node.start_ns
-
-
-def _id(context: SpanContext) -> int:
-    """One number for both ids: a pair would be one more object for the garbage collector."""
-    return context.trace_id << 64 | context.span_id
