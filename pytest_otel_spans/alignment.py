@@ -10,11 +10,11 @@ from pytest_otel_spans.cheapest import cheapest
 from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.groups import AnyOrder, OneOf
 from pytest_otel_spans.judge import Judge
+from pytest_otel_spans.level import Level, Pair
 from pytest_otel_spans.listing import align_in_order
+from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.seats import Usher
-from pytest_otel_spans.siblings import Level, Pair
 from pytest_otel_spans.slots import MOST_CHOICES, how_many_choices
-from pytest_otel_spans.tree import SpanNode
 
 __all__ = ["Alignment", "Missing", "align"]
 

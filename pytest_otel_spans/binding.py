@@ -10,10 +10,10 @@ from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.facts import own_holds
 from pytest_otel_spans.groups import AnyOrder, Member, OneOf
 from pytest_otel_spans.judge import Judge
+from pytest_otel_spans.level import Pair
 from pytest_otel_spans.names import name_matches
+from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.shapes import value_key
-from pytest_otel_spans.siblings import Pair
-from pytest_otel_spans.tree import SpanNode
 from pytest_otel_spans.values import absent, label_values, same
 
 __all__ = ["MOST_TRIALS", "Binding", "Place", "bind", "binds"]

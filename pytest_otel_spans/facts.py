@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from pytest_otel_spans.expectations import ExpectedError, ExpectedEvent
 from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.names import name_matches
-from pytest_otel_spans.tree import Event, SpanNode, Status
+from pytest_otel_spans.nodes import Event, SpanNode, Status
 from pytest_otel_spans.values import UNBOUND, Labels, absent, matches
 
 __all__ = ["Aspect", "Difference", "Mode", "own_differences", "own_holds"]

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.facts import Difference, Mode, own_differences, own_holds
-from pytest_otel_spans.siblings import Asking, Level, Pair, Question, arrange
+from pytest_otel_spans.level import Asking, Level, Pair, Question
+from pytest_otel_spans.siblings import arrange
 from pytest_otel_spans.terrain import Terrain
 from pytest_otel_spans.tree import Forest, SpanNode
 from pytest_otel_spans.values import UNBOUND, Labels

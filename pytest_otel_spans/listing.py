@@ -7,8 +7,8 @@ from math import inf
 from typing import Final
 
 from pytest_otel_spans.expected import SpanPattern
+from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.seats import Seat, Usher
-from pytest_otel_spans.tree import SpanNode
 
 __all__ = ["MOST_CELLS", "align_in_order"]
 

@@ -14,10 +14,10 @@ from pytest_otel_spans.composite import Composite
 from pytest_otel_spans.expected import Body, ChildPart, SpanPattern, body_of
 from pytest_otel_spans.facts import Difference, Mode, own_differences, own_holds
 from pytest_otel_spans.judge import Judge
+from pytest_otel_spans.level import Level, Pair
 from pytest_otel_spans.names import name_matches
 from pytest_otel_spans.path import Selector, as_path, select
 from pytest_otel_spans.shapes import value_key
-from pytest_otel_spans.siblings import Level, Pair
 from pytest_otel_spans.tree import Forest, SpanNode
 
 __all__ = [

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.groups import AnyOrder, Member, OneOf
 from pytest_otel_spans.judge import Judge
+from pytest_otel_spans.level import Level, Pair
 from pytest_otel_spans.names import name_matches
-from pytest_otel_spans.siblings import Level, Pair
+from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.slots import least_of, most_of
-from pytest_otel_spans.tree import SpanNode
 
 __all__ = ["Seat", "Usher", "seats_of"]
 
