@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
@@ -12,6 +12,18 @@ from orchestrator import spans as names
 from orchestrator.spans.schema import EXCEPTION, spec_of
 from orchestrator.spans.spec import Key, SpanSpec
 
+
+class _Ends(NamedTuple):
+    """Where a span says how it ended, and what it says of an end that is no failure."""
+
+    key: str
+    good: frozenset[str]
+
+
+_GOOD_ENDS = {
+    names.SPAN_RUN_PROJECT: _Ends(names.STATUS, frozenset({"SUCCESS", "COMPLETED_DEGRADED"})),
+    names.SPAN_TASK: _Ends(names.TASK_STATUS, frozenset({"completed", "degraded", "skipped"})),
+}
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -39,6 +51,7 @@ def _problems(span: ReadableSpan, by_id: Mapping[int, ReadableSpan]) -> Iterator
     yield from _events(span, spec)
     yield from _links(span, spec)
     yield from _status(span)
+    yield from _outcome(span, spec)
 
 
 def _keys(attributes: Mapping[str, Any], keys: Iterable[Key]) -> Iterator[str]:
@@ -91,6 +104,23 @@ def _status(span: ReadableSpan) -> Iterator[str]:
         yield "it failed without a word"
     if span.status.status_code is StatusCode.OK:
         yield "its status is OK, which no later failure can correct"
+
+
+def _outcome(span: ReadableSpan, spec: SpanSpec) -> Iterator[str]:
+    """What a span says came of the work, and its status, tell one story.
+
+    A span that ended well and never said what came of it still holds what the schema says of work
+    that broke off, which is a failure.
+    """
+    attributes = span.attributes or {}
+    failed = span.status.status_code is StatusCode.ERROR
+    ends = _GOOD_ENDS.get(spec.name)
+    if ends is not None and (attributes.get(ends.key) in ends.good) is failed:
+        yield f"its status is {span.status.status_code.name}, and it says {attributes.get(ends.key)!r}"
+    if spec.name == names.SPAN_LLM_CALL and not failed:
+        answered = names.GEN_AI_RESPONSE_FINISH_REASONS in attributes
+        if not (answered or attributes.get(names.CACHE_HIT)):
+            yield "it ended well without an answer"
 
 
 def _sums(spans: Sequence[ReadableSpan]) -> Iterator[str]:

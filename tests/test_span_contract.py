@@ -44,6 +44,11 @@ STORIES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {},
         {"policies": [Policy(name="nobody", rules=Rules(blocked_models=("ann", "bob")))]},
     ),
+    "a call that fails while a low score is mended": (
+        {"evaluate": [score(0.2), score(0.2), score(0.9)]},
+        {"generate": [REFUSED, "Bob's."], "evaluate": score(0.2)},
+        {"settings": Settings(max_iterations=1)},
+    ),
     "a pinned author": ({}, {}, {"pins": {"author": "bob"}}),
     "no money": ({"decompose": CHAIN}, {}, {"budget": Budget(max_usd=Decimal("0.0053"))}),
     "no time": ({"generate": [TOO_FAST, "Late."]}, {}, {"budget": Budget(max_time_s=1.0)}),
@@ -61,6 +66,26 @@ async def test_every_span_of_a_run_is_what_the_schema_says(
 
     assert exported.get_finished_spans()
     assert broken_promises(exported.get_finished_spans()) == []
+
+
+async def test_a_recovery_within_a_recovery_hangs_under_it(exported: InMemorySpanExporter):
+    ann, bob, facts = STORIES["a call that fails while a low score is mended"]
+
+    async with stage(cast(ann=Script(**ann), bob=Script(**bob)), **facts) as orchestrator:
+        await orchestrator.run_project("Make it", "short", project_id="p1")
+
+    triggers = {
+        span.context.span_id: dict(span.attributes or {})["trigger_reason"]
+        for span in exported.get_finished_spans()
+        if span.name == "remediation"
+    }
+    nested = [
+        (triggers[span.parent.span_id], triggers[span.context.span_id])
+        for span in exported.get_finished_spans()
+        if span.parent is not None and span.parent.span_id in triggers
+        if span.name == "remediation"
+    ]
+    assert nested == [("low_score", "authentication_failed")]
 
 
 async def test_every_span_of_a_cancelled_run_is_what_the_schema_says(
@@ -108,6 +133,8 @@ def test_a_span_that_breaks_the_schema_is_named(exported: InMemorySpanExporter):
     assert "llm_call:generate: gen_ai.provider.name is missing" in found
     assert "task:t1: orchestrator.task.status is missing" in found
     assert "task:t1: hangs under llm_call:" in found
+    assert "run_project: its status is UNSET, and it says 'FAILED'" in found
+    assert "llm_call:generate: it ended well without an answer" in found
 
 
 SECRETS = {

@@ -38,7 +38,9 @@ def _lines() -> Iterator[str]:
 def _tree(spec: SpanSpec, indent: str) -> Iterator[str]:
     yield f"{indent}{_title(spec)}"
     for child in SCHEMA:
-        if spec.name in child.parents:
+        if child is spec and spec.name in spec.parents:
+            yield f"{indent}  {_title(spec)} …"
+        elif spec.name in child.parents:
             yield from _tree(child, indent + "  ")
 
 

@@ -265,8 +265,8 @@ _VALIDATION = SpanSpec(
 
 _REMEDIATION = SpanSpec(
     name=names.SPAN_REMEDIATION,
-    brief="One attempt to recover; what it tries hangs under it.",
-    parents=(names.SPAN_TASK,),
+    brief="One attempt to recover; what it tries hangs under it, its own recoveries among it.",
+    parents=(names.SPAN_TASK, names.SPAN_REMEDIATION),
     keys=(
         _fixed(names.OPENINFERENCE_SPAN_KIND, "CHAIN"),
         _start(names.REMEDIATION_ATTEMPT, "int", "which attempt for this trigger, from 1"),

@@ -29,6 +29,9 @@ class TracingConfig:
     """The share of runs that are traced; ``OTEL_TRACES_SAMPLER`` counts while this is 1.0."""
     trace_format: TraceFormat = field(default="tree", kw_only=True)
     """What the console shows: a tree, or the SDK's JSON, one span a line."""
+    console_last: bool = field(default=False, kw_only=True)
+    """Whether the console's trees wait for `shutdown_tracing`, so that they come after whatever
+    else the program prints; else each comes as its run ends."""
     capture_content: ContentCapture | None = field(default=None, kw_only=True)
     """Whether prompts and answers are recorded; None: as
     ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says, else not."""

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal, TextIO, cast
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import (
@@ -21,23 +21,39 @@ _ASCII = str.maketrans("█░├└│…✗↻⇄✓→", "#-|`|.x@=v>")
 """For a stream whose encoding has none of these."""
 
 
-def console_processor(trace_format: Literal["tree", "json"]) -> SpanProcessor:
-    """Show spans on stderr, for stdout belongs to the results."""
+class _Stderr:
+    """The standard error as it is when something is written: a live display may stand before it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_STDERR: Final = cast("TextIO", _Stderr())  # exporters write and flush, and ask for nothing else
+
+
+def console_processor(
+    trace_format: Literal["tree", "json"], *, last: bool = False
+) -> SpanProcessor:
+    """Show spans on stderr, for stdout belongs to the results; trees at the very end if `last`."""
     if trace_format == "tree":
-        return SimpleSpanProcessor(WaterfallExporter())
+        return SimpleSpanProcessor(WaterfallExporter(last=last))
     return SimpleSpanProcessor(
-        ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: span.to_json(indent=None) + "\n")
+        ConsoleSpanExporter(out=_STDERR, formatter=lambda span: span.to_json(indent=None) + "\n")
     )
 
 
 class WaterfallExporter(ConsoleSpanExporter):
     """Keeps the spans of a trace until its root has ended, then draws them all.
 
-    What still waits for a root when tracing is shut down is drawn then.
+    What still waits for a root when tracing is shut down is drawn then; if `last`, everything is.
     """
 
-    def __init__(self) -> None:
-        super().__init__(out=sys.stderr)
+    def __init__(self, *, last: bool = False) -> None:
+        super().__init__(out=_STDERR)
+        self._last = last
         self._waiting: dict[int, list[SpanRecord]] = {}
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -45,7 +61,7 @@ class WaterfallExporter(ConsoleSpanExporter):
         for span in spans:
             trace_id = _identity(span).trace_id
             self._waiting.setdefault(trace_id, []).append(_record(span))
-            if span.parent is None or span.parent.is_remote:
+            if not self._last and (span.parent is None or span.parent.is_remote):
                 self._show(self._waiting.pop(trace_id))
         return SpanExportResult.SUCCESS
 
@@ -66,8 +82,8 @@ class WaterfallExporter(ConsoleSpanExporter):
                 for line in draw(trace, console.width):
                     _print(console, line)
             console.print()
-        sys.stderr.write(captured.get())
-        sys.stderr.flush()
+        self.out.write(captured.get())
+        self.out.flush()
 
 
 def _print(console: "Console", line: Line) -> None:

@@ -2,10 +2,11 @@
 
 import logging
 import os
+import re
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from opentelemetry.context import Context
@@ -20,16 +21,11 @@ QUEUE_SIZE: Final = 65_536
 """Holds a burst of 100,000 spans against a live receiver (205 MB at the very worst); the SDK's
 own 2,048 loses a sixth of 10,000."""
 
-_CHATTER: Final = (
-    "opentelemetry.exporter.otlp.proto.grpc.exporter",
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-    "opentelemetry.sdk.trace.export",
-    "opentelemetry.sdk._shared_internal",
-)
-"""Loggers that tell of every failed attempt; we tell once, at the end."""
-
 _GRACE_S: Final = 0.2
 """What an interrupted request gets to come back, so that the count is true."""
+
+_RETRYING: Final = re.compile(r",? retrying in [\d.]+s")
+"""Part of the SDK's sentence; when it is quoted, nothing is retried any more."""
 
 _at_work = threading.local()
 
@@ -50,33 +46,40 @@ class _CountedExporter(SpanExporter):
         self._exporter = exporter
         self.delivered = 0
         self.complaint = ""
-        for name in _CHATTER:
-            logging.getLogger(name).addFilter(_keep_to_ourselves)
+        # A logger's filter does not see what its children log, so each of them has to have it.
+        for name in [*logging.root.manager.loggerDict]:
+            if name.startswith("opentelemetry"):
+                logging.getLogger(name).addFilter(_keep_to_ourselves)
 
     def complain(self, sentence: str) -> None:
         """Keep the first thing that went wrong since something last went well."""
         self.complaint = self.complaint or sentence
 
-    def export(self, batch: Sequence[ReadableSpan]) -> SpanExportResult:
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Whatever OpenTelemetry logs in this thread meanwhile is said to us."""
+        before = getattr(_at_work, "exporter", None)
         _at_work.exporter = self
         try:
-            result = self._exporter.export(batch)
-        except Exception as error:  # noqa: BLE001  (a failed export is counted, never raised)
-            self.complain(f"{type(error).__name__}: {error}")
-            result = SpanExportResult.FAILURE
+            yield
         finally:
-            _at_work.exporter = None
+            _at_work.exporter = before
+
+    def export(self, batch: Sequence[ReadableSpan]) -> SpanExportResult:
+        with self.at_work():
+            try:
+                result = self._exporter.export(batch)
+            except Exception as error:  # noqa: BLE001  (a failed export is counted, never raised)
+                self.complain(f"{type(error).__name__}: {error}")
+                result = SpanExportResult.FAILURE
         if result is SpanExportResult.SUCCESS:
             self.delivered += len(batch)
             self.complaint = ""
         return result
 
     def shutdown(self) -> None:
-        _at_work.exporter = self
-        try:
+        with self.at_work():
             self._exporter.shutdown()
-        finally:
-            _at_work.exporter = None
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return self._exporter.force_flush(timeout_millis)
@@ -128,7 +131,8 @@ class Delivery(SpanProcessor):
             return
         with self._lock:
             self._handed += 1
-        self._inner.on_end(span)
+        with self._exporter.at_work():  # a full queue is told of at the end, with its losses
+            self._inner.on_end(span)
 
     def shutdown(self) -> None:
         """Deliver what is queued, however long it takes: `close` is the one with a bound."""
@@ -170,5 +174,5 @@ class Delivery(SpanProcessor):
         return lost
 
     def _reason(self) -> str:
-        complaint = redact(self._exporter.complaint)[:300]
+        complaint = _RETRYING.sub("", redact(self._exporter.complaint))[:300]
         return f" ({complaint})." if complaint else "."

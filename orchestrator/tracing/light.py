@@ -67,7 +67,7 @@ class Start(Protocol):
 
 
 def starter(tracer: AnyTracer) -> Start:
-    """The quickest way to start spans that `tracer` could have made."""
+    """The quickest way to start spans such as `tracer` makes."""
 
     def by_the_sdk(
         name: str,

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
 from orchestrator.errors import InputError
+from orchestrator.redaction import redact
 from orchestrator.tracing.config import DEFAULT_SERVICE_NAME, TracingConfig
 from orchestrator.tracing.console import console_processor
 from orchestrator.tracing.delivery import Delivery
@@ -53,14 +54,16 @@ def output_of(
     host = given or _host_provider()
     if host is not None:
         return _joined(host, cfg, environ)
-    delivery = _delivery(cfg, environ)
+    processor = _processor(cfg, environ)
     own = TracerProvider(
         resource=_resource(cfg, environ), sampler=_sampler(cfg), shutdown_on_exit=False
     )
-    own.add_span_processor(delivery or console_processor(cfg.trace_format))
+    if processor is not None:
+        own.add_span_processor(processor)
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         trace.set_tracer_provider(own)
         _installed.append(own)
+    delivery = processor if isinstance(processor, Delivery) else None
     return Output(provider=own, delivery=delivery, owned=own)
 
 
@@ -73,27 +76,35 @@ def _host_provider() -> trace.TracerProvider | None:
 def _joined(host: trace.TracerProvider, cfg: TracingConfig, environ: Mapping[str, str]) -> Output:
     """Use the host's provider, and add to it only what was asked for by name."""
     add: Any = getattr(host, "add_span_processor", None)
-    delivery = _delivery(cfg, environ) if cfg.otlp_endpoint is not None else None
-    if delivery is None or add is None:
+    processor = _processor(cfg, environ) if cfg.otlp_endpoint is not None else None
+    if add is None or not isinstance(processor, Delivery):
         return Output(provider=host)
-    add(delivery)
-    return Output(provider=host, delivery=delivery)
+    add(processor)
+    return Output(provider=host, delivery=processor)
 
 
-def _delivery(cfg: TracingConfig, environ: Mapping[str, str]) -> Delivery | None:
-    """The road to the endpoint; None without one, or where the environment's cannot be used."""
+def _processor(cfg: TracingConfig, environ: Mapping[str, str]) -> SpanProcessor | None:
+    """The road to the endpoint that is named, else the console; None: that road cannot be built.
+
+    Whoever names an endpoint does not expect a drawing on the console, so there is none then.
+    """
     try:
         endpoint = endpoint_of(cfg.otlp_endpoint, environ)
         if endpoint is None:
-            return None
+            return console_processor(cfg.trace_format, last=cfg.console_last)
         delivery = Delivery(exporter_for(endpoint), to=endpoint.url, environ=environ)
     except InputError as error:
         if cfg.otlp_endpoint is not None:
             raise
-        _log.warning("%s Until then, spans go to the console.", error)
+        _log.warning("No span is exported. %s", error)
         return None
     except Exception as error:  # noqa: BLE001  (whatever a setting does to it, the run goes on)
-        _log.warning("No span is exported, for the OTLP exporter cannot be made: %s", error)
+        said = f"{type(error).__name__}: {error}".removesuffix(": ").removesuffix(".")
+        _log.warning(
+            "No span is exported: OpenTelemetry's exporter refuses a setting (%s). "
+            "Mend the OTEL_* variable, or name no endpoint to see the spans on the console.",
+            redact(said),
+        )
         return None
     if endpoint.assumed:
         _log.warning("%s", endpoint.assumed)
