@@ -1,4 +1,4 @@
-"""Lay out branches as the lines of one tree: box drawing, remarks in a column, a margin that ends."""
+"""Draw entries as the lines of one tree, with remarks in a column to the right."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ __all__ = [
     "name_text",
     "outline",
     "path_text",
+    "preorder",
     "remarks",
+    "title",
     "value_text",
 ]
 
@@ -24,6 +26,7 @@ _ONE_LINE: Final = 60
 """Attributes that take no more characters than this stand behind the name."""
 
 _STEPS_SHOWN: Final = 4
+_OPEN: Final = "  (never ended)"
 
 
 def outline(forest: Forest) -> str:
@@ -80,8 +83,13 @@ def heading(node: SpanNode) -> str:
     if node.remote_parent:
         parts.append("(remote parent)")
     if not node.ended:
-        parts.append("(never ended)")
+        parts.append(_OPEN.strip())
     return "  ".join(parts)
+
+
+def title(node: SpanNode) -> str:
+    """Write the name, and the mark of a span that never ended."""
+    return name_text(node.name) + ("" if node.ended else _OPEN)
 
 
 def remarks(node: SpanNode) -> tuple[str, ...]:

@@ -19,9 +19,7 @@ _TEXTS: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-_EPOCHS: Final = tuple(
-    range(int(1e9) * unit, int(4e9) * unit) for unit in (1, 10**3, 10**6, 10**9)
-)
+_EPOCHS: Final = tuple(range(int(1e9) * unit, int(4e9) * unit) for unit in (1, 10**3, 10**6, 10**9))
 """Seconds, milliseconds, microseconds and nanoseconds since 1970, from 2001 to 2096."""
 
 
@@ -37,9 +35,7 @@ def is_volatile(key: str, value: object) -> bool:
         return _TEXTS.search(value) is not None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return value == value and abs(value) < _EPOCHS[-1].stop and any(
-        int(value) in epoch for epoch in _EPOCHS
-    )
+    return any(epoch.start <= value < epoch.stop for epoch in _EPOCHS)
 
 
 def starred(name: str) -> str:

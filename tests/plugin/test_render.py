@@ -2,7 +2,7 @@
 
 import pytest
 from opentelemetry import context, trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -11,6 +11,7 @@ from opentelemetry.trace import (
     TraceFlags,
     set_span_in_context,
 )
+from opentelemetry.util.types import AnyValue
 
 from pytest_otel_spans.capture import SpanCapture
 from pytest_otel_spans.layout import Branch, draw
@@ -25,7 +26,7 @@ def text(*lines: str) -> str:
 
 
 def test_the_outline_says_all_but_ids_and_times(spans: SpanCapture) -> None:
-    with (
+    with (  # noqa: PT012 - the spans of an error are what is wanted
         pytest.raises(RuntimeError),
         TRACER.start_as_current_span("run_project", attributes={"project": "p1", "n": 2}),
     ):
@@ -45,13 +46,18 @@ def test_the_outline_says_all_but_ids_and_times(spans: SpanCapture) -> None:
 
 
 def test_many_attributes_stand_a_line_each_and_long_values_are_cut(spans: SpanCapture) -> None:
-    attributes = {"model": "gpt-4o", "prompt": "write " * 50, "temperature": 0.5, "tools": ["a"]}
+    attributes: dict[str, AnyValue] = {
+        "model": "gpt-4o",
+        "prompt": "write " * 50,
+        "temperature": 0.5,
+        "tools": ["a"],
+    }
     with TRACER.start_as_current_span("llm_call", attributes=attributes):
         pass
     assert outline(spans.forest) == text(
         "llm_call",
         "    model='gpt-4o'",
-        "    prompt='write write write write write write…e write write ' (300 characters)",
+        "    prompt='write write write write write write…rite write write ' (300 characters)",
         "    temperature=0.5",
         "    tools=('a',)",
     )
@@ -71,13 +77,11 @@ def test_a_parent_from_elsewhere_is_marked(spans: SpanCapture) -> None:
 
     provider = TracerProvider(shutdown_on_exit=False)
     tracer = provider.get_tracer(__name__)
-    forest = grow(
-        [
-            tracer.start_span("served", context=under(is_remote=True)),
-            tracer.start_span("lost", context=under(is_remote=False)),
-        ]  # type: ignore[list-item]  # the SDK's spans are readable
-    )
-    assert outline(forest) == text(
+    served = tracer.start_span("served", context=under(is_remote=True))
+    lost = tracer.start_span("lost", context=under(is_remote=False))
+    assert isinstance(served, ReadableSpan)
+    assert isinstance(lost, ReadableSpan)
+    assert outline(grow([served, lost])) == text(
         "served  (remote parent)  (never ended)",
         "lost  (never ended)  (orphan: its parent was not captured)",
     )

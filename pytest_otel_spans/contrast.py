@@ -1,0 +1,79 @@
+"""Write an expected and an actual value so that a reader sees in what they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Final
+
+from pytest_otel_spans.render import value_text
+from pytest_otel_spans.shapes import describe, family
+from pytest_otel_spans.values import absent, matches, trouble
+
+__all__ = ["contrast"]
+
+_LONG: Final = 72
+_BEFORE: Final = 16
+_AFTER: Final = 40
+_PLAIN: Final = (bool, int, float, str, bytes, type(None), list, tuple, Mapping)
+
+
+def contrast(expected: Any, actual: Any) -> tuple[str, str]:
+    """Return both as texts: with their types where these differ, long ones where they part."""
+    if expected is absent or actual is absent:
+        return _expectation(expected), value_text(actual)
+    if not isinstance(expected, _PLAIN):
+        error = trouble(expected, actual)
+        aside = f"; comparing raised {type(error).__name__}: {error}" if error else ""
+        return _expectation(expected), f"{value_text(actual)} ({_type(actual)}{aside})"
+    if not (family(expected) is family(actual) or _are_lists(expected, actual)):
+        types = _type(expected), _type(actual)
+        return f"{_expectation(expected)} ({types[0]})", f"{value_text(actual)} ({types[1]})"
+    if max(len(describe(expected)), len(repr(actual))) > _LONG:
+        return _where_they_part(expected, actual)
+    return _expectation(expected), value_text(actual)
+
+
+def _expectation(expected: Any) -> str:
+    text = describe(expected)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
+
+
+def _type(value: Any) -> str:
+    return type(value).__name__
+
+
+def _are_lists(expected: Any, actual: Any) -> bool:
+    return isinstance(expected, list | tuple) and isinstance(actual, list | tuple)
+
+
+def _where_they_part(expected: Any, actual: Any) -> tuple[str, str]:
+    if isinstance(expected, str | bytes):
+        return _pieces(expected, actual)
+    if isinstance(expected, list | tuple):
+        return _items(dict(enumerate(expected)), dict(enumerate(actual)))
+    if isinstance(expected, Mapping):
+        return _items(expected, actual)
+    return _expectation(expected), value_text(actual)
+
+
+def _pieces(expected: Sequence[Any], actual: Sequence[Any]) -> tuple[str, str]:
+    """Cut both texts to the same stretch, around the first character that differs."""
+    pairs = zip(expected, actual, strict=False)
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    start, end = max(0, alike - _BEFORE), alike + _AFTER
+    one, two = (
+        f"{'…' if start else ''}{text[start:end]!r}{'…' if end < len(text) else ''}"
+        for text in (expected, actual)
+    )
+    return f"{one}  (from character {alike:,})", two
+
+
+def _items(expected: Mapping[Any, Any], actual: Mapping[Any, Any]) -> tuple[str, str]:
+    """Show the first item that differs, with its place."""
+    for key in dict.fromkeys((*expected, *actual)):
+        wanted, there = expected.get(key, absent), actual.get(key, absent)
+        if not matches(wanted, there):
+            one, two = contrast(wanted, there)
+            return f"[{key!r}] {one}", f"[{key!r}] {two}"
+    return _expectation(expected), value_text(actual)

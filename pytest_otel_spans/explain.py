@@ -1,0 +1,162 @@
+"""Explain a failed match: one tree, in which every difference stands where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pytest_otel_spans.culprits import Culprits
+from pytest_otel_spans.disagreement import label_lines, usual_values
+from pytest_otel_spans.draft import Draft, folded
+from pytest_otel_spans.expected import SpanPattern
+from pytest_otel_spans.findings import Finding, What
+from pytest_otel_spans.layout import draw
+from pytest_otel_spans.losses import Losses
+from pytest_otel_spans.match import Alignment, Level, Outcome
+from pytest_otel_spans.misorder import misorder
+from pytest_otel_spans.pairing import pair_up
+from pytest_otel_spans.render import title
+from pytest_otel_spans.slips import Slips
+from pytest_otel_spans.strays import level_below
+from pytest_otel_spans.surplus import Surplus
+from pytest_otel_spans.tree import SpanNode
+from pytest_otel_spans.wording import own_lines, paths_text, pattern_text
+
+__all__ = ["Explanation", "explain"]
+
+
+class Explanation(NamedTuple):
+    """What is wrong.
+
+    Attributes:
+        findings: Every difference.
+        lines: The annotated tree.
+    """
+
+    findings: tuple[Finding, ...]
+    lines: tuple[str, ...]
+
+
+def explain(outcome: Outcome) -> Explanation:
+    """Explain why an outcome does not hold."""
+    return _Inquiry(outcome).explanation()
+
+
+class _Task(NamedTuple):
+    """A level to look at.
+
+    Attributes:
+        level: The siblings and the members.
+        parent: The span above it.
+        entry: The entry of that span.
+        is_to_blame: Whether nothing is wrong with that span itself.
+    """
+
+    level: Level
+    parent: SpanNode | None
+    entry: Draft
+    is_to_blame: bool = False
+
+
+class _Inquiry:
+    """Walks down to wherever something does not hold."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._judge = outcome.judge
+        self._usual = usual_values(outcome.conflicts)
+        self._slips = Slips(outcome.forest)
+        self._losses = Losses(outcome.judge, self._slips)
+        self._culprits = Culprits(outcome.judge.terrain)
+        self._findings: list[Finding] = []
+
+    def explanation(self) -> Explanation:
+        """Walk, search for what is missing, and draw."""
+        top = Draft(text="", children=list(self._forbidden()))
+        agenda = [_Task(self._outcome.level, None, top, is_to_blame=not top.children)]
+        while agenda:
+            agenda += reversed(self._look_at(agenda.pop()))
+        self._findings += self._losses.settle()
+        lines = [*draw(folded(top.children)), *label_lines(self._outcome)]
+        return Explanation(tuple(self._findings), tuple(lines))
+
+    def _forbidden(self) -> Iterator[Draft]:
+        """Name what a `never` among the roots forbids and stands somewhere all the same."""
+        for never in self._outcome.body.nevers:
+            if found := self._judge.below(never, None):
+                self._culprits.accuse(found)
+                self._find("never", found[0], expected=never, actual=tuple(found))
+                yield Draft(text=f"never({pattern_text(never)})", remark=f"+ {paths_text(found)}")
+
+    def _look_at(self, task: _Task) -> list[_Task]:
+        """Write the entries of a level, and return the levels below it that do not hold."""
+        alignment, held = pair_up(self._judge, task.level, is_to_blame=task.is_to_blame)
+        if alignment.reordered:
+            self._tell_order(task, alignment)
+            return []
+        patterns = {node: pattern for pattern, node in alignment.pairs}
+        surplus = Surplus(self._judge, task.level, alignment)
+        gaps: dict[int, list[Draft]] = {}
+        for missing in alignment.missing:
+            entry = self._losses.miss(missing, task.parent)
+            gaps.setdefault(missing.before, []).append(entry)
+        tasks: list[_Task] = []
+        for at, node in enumerate(task.level.nodes):
+            entry = Draft(text=title(node))
+            task.entry.children += [*gaps.get(at, ()), entry]
+            if node in held:
+                self._culprits.settle(node, entry)
+            elif node in patterns:
+                tasks.append(self._compare(patterns[node], node, entry))
+            else:
+                self._tell_unclaimed(node, entry, surplus)
+        task.entry.children += gaps.get(len(task.level.nodes), ())
+        return tasks
+
+    def _compare(self, pattern: SpanPattern, node: SpanNode, entry: Draft) -> _Task:
+        """Write what is wrong with the span itself; return the level below it."""
+        self._culprits.mark(node, entry)
+        differences = self._judge.differences(pattern, node)
+        slips: list[str] = []
+        for one in differences:
+            self._find(one.aspect, node, one.key, expected=one.expected, actual=one.actual)
+            if one.aspect == "never":
+                self._culprits.accuse(one.actual)
+            elif one.aspect in {"descendant", "link"} and (slip := self._slips.ask([one.expected])):
+                slips.append(f"↳ {slip}")
+        entry.below += [*own_lines(differences, node, self._usual), *slips]
+        return _Task(level_below(pattern, node), node, entry, is_to_blame=not differences)
+
+    def _find(
+        self,
+        what: What,
+        node: SpanNode | None,
+        key: str | None = None,
+        *,
+        expected: object = None,
+        actual: object = None,
+    ) -> None:
+        self._findings.append(
+            Finding(what=what, node=node, key=key, expected=expected, actual=actual)
+        )
+
+    def _tell_unclaimed(self, node: SpanNode, entry: Draft, surplus: Surplus) -> None:
+        allowed = node not in surplus
+        self._losses.leave(node, entry, allowed=allowed)
+        if allowed:
+            self._culprits.settle(node, entry)
+        else:
+            entry.remark = surplus.remark(node)
+
+    def _tell_order(self, task: _Task, alignment: Alignment) -> None:
+        order = misorder(task.level.members, alignment.pairs)
+        self._find("order", task.parent)
+        for node in task.level.nodes:
+            entry = Draft(text=title(node), remark=order.remarks.get(node, ""))
+            task.entry.children.append(entry)
+            if not entry.remark:
+                self._culprits.settle(node, entry)
+        if task.parent is None:
+            task.entry.children.append(Draft(text=order.sentence))
+        else:
+            task.entry.below.append(order.sentence)

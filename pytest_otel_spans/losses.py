@@ -1,0 +1,109 @@
+"""Search for spans that are missing: where else an equal one stands, or what comes closest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from pytest_otel_spans.draft import Draft
+from pytest_otel_spans.expected import SpanPattern
+from pytest_otel_spans.findings import Finding
+from pytest_otel_spans.judge import Judge
+from pytest_otel_spans.match import Missing
+from pytest_otel_spans.moved import moved_lines
+from pytest_otel_spans.render import path_text
+from pytest_otel_spans.seats import seats_of
+from pytest_otel_spans.slips import Slips
+from pytest_otel_spans.strays import Strays
+from pytest_otel_spans.tree import SpanNode
+from pytest_otel_spans.wording import brief, count_text
+
+__all__ = ["Losses"]
+
+_ROOM: Final = 60
+"""What comes closest stands in the same line, if both take no more characters than this."""
+
+
+class _Loss(NamedTuple):
+    """What is missing, under which span, and the entry that says so."""
+
+    missing: Missing
+    parent: SpanNode | None
+    entry: Draft
+
+
+class Losses:
+    """What was missing and what was unexpected, until both can be compared."""
+
+    def __init__(self, judge: Judge, slips: Slips) -> None:
+        self._judge = judge
+        self._slips = slips
+        self._losses: list[_Loss] = []
+        self._unclaimed: list[SpanNode] = []
+        self._unexpected: dict[SpanNode, Draft] = {}
+
+    def miss(self, missing: Missing, parent: SpanNode | None) -> Draft:
+        """Note that something is missing below a span; return its entry."""
+        member = missing.member
+        text = brief(member) if isinstance(member, SpanPattern) else _alternatives(missing)
+        entry = Draft(text=text)
+        self._losses.append(_Loss(missing, parent, entry))
+        return entry
+
+    def leave(self, node: SpanNode, entry: Draft, *, allowed: bool) -> None:
+        """Note that a span belongs to no pattern, whether or not `...` allows it."""
+        self._unclaimed.append(node)
+        if not allowed:
+            self._unexpected[node] = entry
+
+    def settle(self) -> Iterator[Finding]:
+        """Write the remarks on what is missing, and yield what remains as a difference."""
+        strays = Strays(self._judge, self._unclaimed)
+        moved: set[SpanNode] = set()
+        for loss in self._losses:
+            member, found, _ = loss.missing
+            (seat,) = seats_of([member])
+            lacking = seat.least - found
+            while lacking and (node := strays.take_equal(seat.patterns)):
+                lacking -= 1
+                moved.add(node)
+                yield self._tell_moved(loss, node)
+            if lacking:
+                self._tell_missing(loss, strays)
+                yield Finding(what="missing", node=loss.parent, expected=member)
+            else:
+                loss.entry.remark = "- missing here"
+        for node in self._unexpected:
+            if node not in moved:
+                yield Finding(what="unexpected", node=node, actual=node)
+
+    def _tell_missing(self, loss: _Loss, strays: Strays) -> None:
+        (seat,) = seats_of([loss.missing.member])
+        wanted = "one of these" if len(seat.patterns) > 1 else count_text(seat.least, seat.most)
+        closest = strays.closest(seat.patterns, loss.parent)
+        found = f"found {loss.missing.found:,}" if loss.missing.found else "missing"
+        loss.entry.remark = f"- {found}, expected {wanted}"
+        if closest and len(loss.entry.text) + len(closest) <= _ROOM:
+            loss.entry.remark += f"    {closest}"
+        elif closest:
+            loss.entry.below.append(f"↳ {closest}")
+        if slip := self._slips.ask(seat.patterns):
+            loss.entry.below.append(f"↳ {slip}")
+
+    def _tell_moved(self, loss: _Loss, node: SpanNode) -> Finding:
+        loss.entry.below += moved_lines(node, loss.parent)
+        if node in self._unexpected:
+            root = "" if node.parent else f"root of trace {node.trace}, "
+            self._unexpected[node].remark = f"+ {root}expected {_where(node, loss.parent)}"
+        return Finding(what="moved", node=node, expected=loss.missing.member, actual=node)
+
+
+def _alternatives(missing: Missing) -> str:
+    (seat,) = seats_of([missing.member])
+    return f"one_of({', '.join(map(brief, seat.patterns))})"
+
+
+def _where(node: SpanNode, parent: SpanNode | None) -> str:
+    if node.parent is parent:
+        return "in another place"
+    return "as a root" if parent is None else f"under {path_text(parent)}"

@@ -1,0 +1,98 @@
+"""Take spans from where a test has them: a capture, an exporter, or a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+from pytest_otel_spans.tree import Forest, grow
+
+if TYPE_CHECKING:  # spans come from outside; this module needs no SDK to take them
+    from opentelemetry.sdk.trace import ReadableSpan
+
+__all__ = ["Source", "Spans", "source_of"]
+
+
+@runtime_checkable
+class Capture(Protocol):
+    """What is asked of a `SpanCapture`."""
+
+    @property
+    def forest(self) -> Forest:
+        """The spans as they stand now."""
+
+    @property
+    def sampled_out(self) -> int:
+        """How many spans were sampled out."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the spans should know."""
+
+    def why_empty(self) -> str:
+        """Say why there is no span."""
+
+    def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
+        """Wait until the predicate holds, asking whenever a span starts or ends."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """What is asked of an `InMemorySpanExporter`."""
+
+    def get_finished_spans(self) -> Iterable[ReadableSpan]:
+        """Return the spans that ended."""
+
+
+Spans: TypeAlias = "Capture | Exporter | Iterable[ReadableSpan]"
+
+
+class Source(NamedTuple):
+    """Where the spans come from.
+
+    Attributes:
+        forest: Grows the spans that there are now.
+        why_empty: Says why there is no span.
+        notes: Tells what a reader of the spans should know.
+        wait_until: Waits until a condition on the spans holds; None where nobody tells when
+            spans arrive.
+    """
+
+    forest: Callable[[], Forest]
+    why_empty: Callable[[], str]
+    notes: Callable[[], tuple[str, ...]]
+    wait_until: Callable[[Callable[[], bool], float], bool] | None
+
+
+def source_of(spans: Spans) -> Source:
+    """Return the source that an argument is.
+
+    Raises:
+        TypeError: It is none.
+    """
+    __tracebackhide__ = True
+    if isinstance(spans, Capture):
+        return Source(
+            forest=lambda: spans.forest,
+            why_empty=spans.why_empty,
+            notes=lambda: _notes(spans),
+            wait_until=spans.wait_until,
+        )
+    if isinstance(spans, Exporter):
+        return Source(
+            forest=lambda: grow(spans.get_finished_spans()),
+            why_empty=lambda: "The exporter holds no span that ended.",
+            notes=tuple,
+            wait_until=None,
+        )
+    if isinstance(spans, Iterable) and not isinstance(spans, str):
+        forest = grow(spans)
+        return Source(lambda: forest, lambda: "The list of spans is empty.", tuple, None)
+    raise TypeError(
+        "assert_span_tree() takes the fixture `spans`, an InMemorySpanExporter or a list of "
+        f"spans, not {spans!r}"
+    )
+
+
+def _notes(capture: Capture) -> tuple[str, ...]:
+    return capture.notes if capture.sampled_out else (*capture.notes, "0 spans sampled out")
