@@ -1,14 +1,20 @@
 """OTLP receivers of every temper, on loopback: one that takes spans, others that do not."""
 
+import gzip
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
@@ -30,28 +36,75 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
         if self.refuses is not None:
             context.abort(self.refuses, "no")
         self.metadata.update(context.invocation_metadata())
+        self.take(request)
+        return ExportTraceServiceResponse()
+
+    def take(self, request: ExportTraceServiceRequest) -> None:
+        """Keep what was sent."""
         for resource in request.resource_spans:
             for attribute in resource.resource.attributes:
                 if attribute.key == "service.name":
                     self.service_names.add(attribute.value.string_value)
             for scope in resource.scope_spans:
                 self.spans.extend(scope.spans)
-        return trace_service_pb2.ExportTraceServiceResponse()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the spans, sorted."""
+        return sorted(span.name for span in self.spans)
 
 
 @contextmanager
-def receiver(*, refuses: grpc.StatusCode | None = None, hangs: bool = False) -> Iterator[Receiver]:
-    """A receiver on a free port; `endpoint` is its address without a scheme."""
+def receiver(
+    *,
+    refuses: grpc.StatusCode | None = None,
+    hangs: bool = False,
+    at: str = "127.0.0.1:0",
+    tls: grpc.ServerCredentials | None = None,
+) -> Iterator[Receiver]:
+    """A gRPC receiver, on a free port unless `at` names one; `endpoint` is without a scheme."""
     servicer = Receiver(refuses=refuses, hangs=hangs)
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)
-    servicer.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    port = server.add_secure_port(at, tls) if tls else server.add_insecure_port(at)
+    servicer.endpoint = f"127.0.0.1:{port}"
     server.start()
     try:
         yield servicer
     finally:
         servicer.released.set()
         server.stop(grace=None).wait()
+
+
+@contextmanager
+def http_receiver() -> Iterator[Receiver]:
+    """A receiver of OTLP over HTTP; `endpoint` is without a scheme."""
+    kept = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            kept.metadata.update({name.lower(): value for name, value in self.headers.items()})
+            kept.metadata["path"] = self.path
+            kept.take(ExportTraceServiceRequest.FromString(body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Keep the tests' output for the tests."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept.endpoint = f"127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager

@@ -1,13 +1,5 @@
-"""Configuration, delivery and the end of the process: tracing never harms a run."""
+"""Configuration: what the user and the environment say about tracing never harms a run."""
 
-import logging
-import subprocess
-import sys
-import time
-from contextlib import ExitStack
-from textwrap import dedent
-
-import grpc
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -20,28 +12,10 @@ from orchestrator.tracing import (
     configure_tracing,
     shutdown_tracing,
     traced_run,
-    traced_task,
 )
 from orchestrator.tracing.endpoint import endpoint_of
-from tests.receivers import receiver, refusing, silent
-
-GRACE_S = 0.5
-START_S = 5.0
-"""What an interpreter with the SDK and gRPC may take to start on a busy machine."""
-
-
-def fresh(code, **environ):
-    """A process without the plugin, so without a global provider: the code, then how it ended."""
-    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), **environ}
-    preface = "from orchestrator.tracing import *\n"
-    return subprocess.run(
-        [sys.executable, "-c", preface + dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        env=env,
-        check=False,
-    )
+from tests.processes import fresh
+from tests.receivers import receiver
 
 
 @pytest.fixture(autouse=True)
@@ -302,106 +276,6 @@ def test_a_setting_of_the_environment_that_cannot_be_used_does_not_harm_the_run(
     assert "Traceback" not in done.stderr
 
 
-def test_a_reconfiguration_delivers_what_the_old_one_held():
-    with receiver() as first, receiver() as second:
-        done = fresh(f"""
-            for number, endpoint in enumerate(["{first.endpoint}", "{second.endpoint}"]):
-                configure_tracing(TracingConfig(enabled=True, otlp_endpoint="http://" + endpoint))
-                with traced_run(f"p{{number}}"):
-                    pass
-        """)
-
-        assert done.returncode == 0, done.stderr
-        for number, server in enumerate([first, second]):
-            (root,) = server.spans
-            ids = [a.value.string_value for a in root.attributes if a.key == "project_id"]
-            assert ids == [f"p{number}"]
-
-
-@pytest.mark.parametrize("kind", ["refusing", "silent", "hanging", "unavailable"])
-def test_a_dead_endpoint_holds_the_process_no_longer_than_agreed(kind):
-    with ExitStack() as stack:
-        if kind == "refusing":
-            endpoint = stack.enter_context(refusing())
-        elif kind == "silent":
-            endpoint = stack.enter_context(silent())
-        elif kind == "hanging":
-            endpoint = stack.enter_context(receiver(hangs=True)).endpoint
-        else:
-            unavailable = receiver(refuses=grpc.StatusCode.UNAVAILABLE)
-            endpoint = stack.enter_context(unavailable).endpoint
-        done = fresh(f"""
-            import atexit, time
-            configure_tracing(TracingConfig(
-                enabled=True, otlp_endpoint="http://{endpoint}", flush_timeout_s=1.0
-            ))
-            with traced_run("p1"):
-                for number in range(3000):
-                    with traced_task(f"t{{number}}", "writing"):
-                        pass
-            started = time.monotonic()
-            lost = not shutdown_tracing()
-            print(lost, time.monotonic() - started)
-            raise SystemExit(7)
-        """)
-
-    lost, took = done.stdout.split()
-    assert lost == "True"
-    assert float(took) < 1.0 + GRACE_S
-    assert done.returncode == 7
-    (warning,) = done.stderr.splitlines()
-    assert warning.startswith("3001 of 3001 spans were lost")
-
-
-def test_the_end_of_the_process_keeps_the_bound_by_itself():
-    with refusing() as endpoint:
-        started = time.monotonic()
-        done = fresh(f"""
-            configure_tracing(TracingConfig(
-                enabled=True, otlp_endpoint="http://{endpoint}", flush_timeout_s=0.5
-            ))
-            with traced_run("p1"):
-                pass
-        """)
-        took = time.monotonic() - started
-
-    assert done.returncode == 0
-    assert done.stderr.startswith("1 of 1 spans were lost")
-    assert took < 0.5 + GRACE_S + START_S
-
-
-def test_a_burst_loses_nothing_against_a_live_receiver():
-    with receiver() as server:
-        done = fresh(f"""
-            configure_tracing(TracingConfig(enabled=True, otlp_endpoint="http://{server.endpoint}"))
-            with traced_run("p1"):
-                for number in range(10_000):
-                    with traced_task(f"t{{number}}", "writing"):
-                        pass
-            print(shutdown_tracing(60))
-        """)
-
-        assert done.stdout.strip() == "True", done.stderr
-        assert len(server.spans) == 10_001
-
-
-def test_what_a_full_queue_drops_is_counted_and_said():
-    with receiver(hangs=True) as server:
-        done = fresh(
-            f"""
-            configure_tracing(TracingConfig(
-                enabled=True, otlp_endpoint="http://{server.endpoint}", flush_timeout_s=0.2
-            ))
-            for number in range(1000):
-                with traced_run("p1"):
-                    pass
-            """,
-            OTEL_BSP_MAX_QUEUE_SIZE="600",
-        )
-
-    assert "1000 of 1000 spans were lost" in done.stderr
-
-
 def test_an_http_endpoint_without_its_exporter_is_refused_with_a_sentence():
     done = fresh("""
         import sys
@@ -414,35 +288,3 @@ def test_an_http_endpoint_without_its_exporter_is_refused_with_a_sentence():
     """)
 
     assert "pip install opentelemetry-exporter-otlp-proto-http" in done.stdout, done.stderr
-
-
-def test_a_forked_child_does_not_send_its_parents_spans_again():
-    with receiver() as server:
-        done = fresh(f"""
-            import os
-            configure_tracing(TracingConfig(enabled=True, otlp_endpoint="http://{server.endpoint}"))
-            with traced_run("parent"):
-                pass
-            child = os.fork()
-            if not child:
-                print(shutdown_tracing())
-                raise SystemExit
-            os.waitpid(child, 0)
-        """)
-
-        assert done.stdout.strip() == "True", done.stderr
-        assert len(server.spans) == 1
-
-
-def test_warnings_of_other_exporters_are_not_swallowed(caplog):
-    with refusing() as endpoint:
-        cfg = TracingConfig(enabled=True, otlp_endpoint=f"http://{endpoint}")
-        configure_tracing(cfg, tracer_provider=TracerProvider(shutdown_on_exit=False))
-        with traced_run("p1"), traced_task("t1", "writing"):
-            logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").warning("theirs")
-        assert not shutdown_tracing(0.2)
-
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
-        "theirs",
-        "2 of 2 spans were lost",
-    ]

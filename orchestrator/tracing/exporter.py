@@ -1,5 +1,7 @@
 """The OTLP exporter for an endpoint, imported when there is one."""
 
+import os
+
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from orchestrator.errors import InputError
@@ -14,6 +16,8 @@ def exporter_for(endpoint: Endpoint) -> SpanExporter:
     """
     if endpoint.protocol == "http/protobuf":
         return _http_exporter(endpoint)
+    # gRPC's own library writes past Python's logging, to the standard error, when a server goes away.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter(endpoint=endpoint.url, insecure=endpoint.url.startswith("http:"))
