@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 from weakref import ref
 
@@ -9,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.util.types import Attributes
 
 from pytest_otel_spans.owners import Owners
 from pytest_otel_spans.recording import Recording
@@ -122,18 +124,22 @@ class _CountingSampler(Sampler):
         self._sampler = sampler
         self._owners = owners
 
-    def should_sample(
+    def should_sample(  # noqa: PLR0917 - the signature of the SDK
         self,
         parent_context: Context | None,
         trace_id: int,
         name: str,
-        *rest: Any,  # as the SDK's version has it
-        **named: Any,
+        kind: trace.SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[trace.Link] | None = None,
+        trace_state: trace.TraceState | None = None,  # noqa: ARG002 - no tracer passes it
     ) -> SamplingResult:
         """Decide as the sampler does."""
         if name == _PROBE:
             trace_id = _FRIENDLIEST_TRACE_ID
-        result = self._sampler.should_sample(parent_context, trace_id, name, *rest, **named)
+        result = self._sampler.should_sample(
+            parent_context, trace_id, name, kind, attributes, links
+        )
         if result.decision is _DROP and name != _PROBE:
             parent = trace.get_current_span(parent_context).get_span_context()
             recording = self._owners.owner(parent if parent.is_valid else None)
