@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from pytest_otel_spans.capture import SpanCapture
     from pytest_otel_spans.otlp import OtlpCapture
     from pytest_otel_spans.scene import Scene
+    from pytest_otel_spans.snapshots.extension import SpanSnapshot
 
 _STAGE = pytest.StashKey[Stage]()
 _SCENE = pytest.StashKey["Scene"]()
 _ARRIVED = pytest.StashKey["OtlpCapture"]()
+_SNAPSHOT = pytest.StashKey["SpanSnapshot"]()
 _SECTION = "Captured spans"
 _ARRIVED_SECTION = "Captured spans (OTLP)"
 _SDK = ("the OpenTelemetry SDK", "opentelemetry.sdk.trace")
 _GRPC = ("grpcio", "grpc")
 _PROTO = ("opentelemetry-proto", "opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+_SYRUPY = ("syrupy", "syrupy")
 _MISSING = (
     "the fixture `{}` needs {}, which cannot be imported ({}): "
     "pip install 'multi-llm-orchestrator[testing]'"
@@ -55,6 +58,13 @@ def otlp_spans(request: pytest.FixtureRequest) -> Iterator[OtlpCapture]:
     with receive_spans(None if ours is None else ours.capture) as arriving:
         request.node.stash[_ARRIVED] = arriving
         yield arriving
+
+
+@pytest.fixture
+def span_snapshot(request: pytest.FixtureRequest) -> SpanSnapshot:
+    """Compare spans with those that a file in `__snapshots__` tells of."""
+    _require("span_snapshot", _SDK, _SYRUPY)
+    return _snapshot(request.node)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -112,6 +122,7 @@ def pytest_runtest_makereport(
     """Show the spans of a test that failed."""
     report = yield
     ours, arrived = item.stash.get(_SCENE, None), item.stash.get(_ARRIVED, None)
+    _settle_snapshot(item, report)
     if report.failed and ours is not None:
         _add_section(report, _SECTION, ours.capture.text(), item.config)
     if report.failed and arrived is not None:
@@ -131,6 +142,27 @@ def _require(fixture: str, *packages: tuple[str, str]) -> None:
             importlib.import_module(module)
         except ImportError as missing:
             pytest.fail(_MISSING.format(fixture, package, missing), pytrace=False)
+
+
+def _snapshot(item: pytest.Item) -> SpanSnapshot:
+    """Return the snapshot of a test, the same one each time."""
+    from pytest_otel_spans.snapshots.extension import snapshot_of
+
+    if _SNAPSHOT not in item.stash:
+        item.stash[_SNAPSHOT] = snapshot_of(item)
+    return item.stash[_SNAPSHOT]
+
+
+def _settle_snapshot(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Write the snapshot of a test that passed; of one that did not, show it and keep it."""
+    asked = "span_snapshot" in getattr(item, "fixturenames", ()) and hasattr(item.config, "_syrupy")
+    if _SNAPSHOT not in item.stash and not (asked and report.failed):
+        return
+    snapshot = _snapshot(item)
+    for section in snapshot.witness(report):
+        _add_section(report, "Span snapshot", section, item.config)
+    if report.when == "teardown":
+        del item.stash[_SNAPSHOT]
 
 
 @contextmanager

@@ -11,6 +11,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from pytest_otel_spans.answers import listed
 from pytest_otel_spans.chime import Chime
+from pytest_otel_spans.expected import SpanPattern
+from pytest_otel_spans.groups import AnyOrder
+from pytest_otel_spans.match import match_roots
 from pytest_otel_spans.path import Selector, as_path, select
 from pytest_otel_spans.render import counted, outline
 from pytest_otel_spans.selection import Selection
@@ -199,6 +202,16 @@ class Capture(ABC):
         if self.forest.nodes:
             self._fail(f"{counted(len(self), 'span')} captured, expected none.")
         self._check_live()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether these are the trees of a literal: a pattern, or a list with one for each root."""
+        given = other if isinstance(other, list | tuple) else [other]
+        roots = [root for root in given if isinstance(root, SpanPattern | AnyOrder)]
+        if not roots or len(roots) < len(given):
+            return NotImplemented  # a snapshot, for one, compares for itself
+        return match_roots(self.forest, roots).holds
+
+    __hash__ = object.__hash__
 
     def __len__(self) -> int:
         return len(self.forest.nodes)

@@ -1,0 +1,197 @@
+"""Read a snapshot from its text, line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from pytest_otel_spans.snapshots.format import (
+    DEEPEST,
+    DETAIL,
+    EXCEPTION_TYPE,
+    HEADER,
+    LEVEL,
+    MESSAGE,
+    TYPE,
+)
+from pytest_otel_spans.snapshots.read import Unreadable, read, read_name, read_quoted
+from pytest_otel_spans.snapshots.rows import EXCEPTION, Row
+from pytest_otel_spans.snapshots.tokens import Token, Wild
+
+__all__ = ["SnapshotSyntaxError", "parse_rows"]
+
+_NEWER: Final = re.compile(r"# spans v(\d+)")
+_DEEP: Final = re.compile(r"\(level (\d+)\) ")
+_MARKS: Final = re.compile(
+    r"(?:  \((?P<kind>server|client|producer|consumer)\))?"
+    r"(?:  \[(?P<status>ok|error)(?: (?P<description>.+))?\])?"
+    r"(?P<open>  \(never ended\))?"
+)
+_EXCEPTION: Final = re.compile(rf"{EXCEPTION}(?: (?P<type>\S+?))?(?:: (?P<message>.+))?")
+
+
+class SnapshotSyntaxError(ValueError):
+    """A text that is no snapshot; the message has the number of the line, counted from 1."""
+
+
+def parse_rows(text: str, where: str = "the snapshot") -> tuple[Row, ...]:
+    """Return the rows of a snapshot.
+
+    Args:
+        text: The whole text, its first line included.
+        where: What the text is, for the error: the path of the file.
+
+    Raises:
+        SnapshotSyntaxError: The text is no snapshot, or one of a later format.
+    """
+    reader = _Reader()
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            reader.take(line, first=number == 1)
+        except Unreadable as error:
+            raise SnapshotSyntaxError(
+                f"cannot parse line {number} of {where}: it {error}. Repair the line, or delete "
+                "the file and run pytest with --snapshot-update."
+            ) from None
+    return reader.rows()
+
+
+class _Reader:
+    """Takes lines one after the other, and knows what the next may belong to."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._attributes: list[dict[str, Token]] = []
+        self._span = -1
+        """The level of the last span."""
+
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(
+            replace(row, attributes=MappingProxyType(attributes))
+            for row, attributes in zip(self._rows, self._attributes, strict=True)
+        )
+
+    def take(self, line: str, *, first: bool) -> None:
+        """Take a line.
+
+        Raises:
+            Unreadable: It cannot stand there.
+        """
+        if first:
+            _check_header(line)
+            return
+        content = line.lstrip(" ")
+        if not content:
+            return
+        margin = len(line) - len(content)
+        detail = LEVEL * min(self._span, DEEPEST) + DETAIL
+        if self._span >= 0 and margin == detail:
+            self._take_detail(content)
+        elif self._span >= 0 and margin == detail + DETAIL and self._rows[-1].what != "span":
+            self._take_attribute(content)
+        else:
+            self._take_span(content, margin)
+
+    def _take_detail(self, content: str) -> None:
+        """Take an event, a link, or an attribute of the span."""
+        for sign, reader in _REMARKS.items():
+            if content.startswith(sign):
+                row, attributes = reader(content.removeprefix(sign))
+                self._add(replace(row, level=self._span + 1), attributes)
+                return
+        if self._rows[-1].what != "span":
+            raise Unreadable("is an attribute of the span below its events: move it up")
+        self._take_attribute(content)
+
+    def _take_attribute(self, content: str) -> None:
+        if content.startswith('"'):
+            key, rest = read_quoted(content)
+            separator, value = rest[:3], rest[3:]
+        else:
+            text, separator, value = content.partition(" = ")
+            key = read_name(text) if separator else None
+        if separator != " = " or not isinstance(key, str):
+            raise Unreadable(f"has {content!r} where `key = value` should be")
+        attributes = self._attributes[-1]
+        if key in attributes:
+            raise Unreadable(f"has the key {key!r} for the second time")
+        attributes[key] = read(value)
+
+    def _take_span(self, content: str, margin: int) -> None:
+        level, odd = divmod(margin, LEVEL)
+        deep = _DEEP.match(content)
+        if deep is not None and level == DEEPEST and int(deep[1]) > DEEPEST:
+            level, content = int(deep[1]), content[deep.end() :]
+        if odd or level > self._span + 1:
+            raise Unreadable(f"is indented by {margin} spaces, where nothing can belong to it")
+        self._add(_span(content, level), {})
+        self._span = level
+
+    def _add(self, row: Row, attributes: dict[str, Token]) -> None:
+        self._rows.append(row)
+        self._attributes.append(attributes)
+
+
+def _check_header(line: str) -> None:
+    if line.rstrip() == HEADER:
+        return
+    newer = _NEWER.fullmatch(line.rstrip())
+    if newer is not None:
+        raise Unreadable(f"is of format v{newer[1]}, and this version of the plugin reads v1")
+    raise Unreadable(f"is not {HEADER!r}")
+
+
+def _span(content: str, level: int) -> Row:
+    if content.startswith('"'):
+        name, rest = read_quoted(content)
+    else:
+        text, gap, more = content.partition("  ")
+        name, rest = read_name(text), gap + more
+    marks = _MARKS.fullmatch(rest)
+    if marks is None:
+        raise Unreadable(f"has {rest!r} after the name, which is no kind and no status")
+    said = marks["description"]
+    return Row(
+        level=level,
+        what="span",
+        name=name,
+        kind=marks["kind"] or "internal",
+        status=marks["status"] or "unset",
+        description=None if said is None else read(said),
+        ended=marks["open"] is None,
+    )
+
+
+def _event(content: str) -> tuple[Row, dict[str, Token]]:
+    attributes: dict[str, Any] = {}
+    exception = _EXCEPTION.fullmatch(content)
+    if exception is None:
+        return Row(level=0, what="event", name=read_name(content)), attributes
+    if (kind := exception["type"]) is not None:
+        attributes[TYPE] = _exception_type(kind)
+    if (message := exception["message"]) is not None:
+        attributes[MESSAGE] = read(message)
+    return Row(level=0, what="event", name=EXCEPTION), attributes
+
+
+def _exception_type(text: str) -> Token:
+    if EXCEPTION_TYPE.fullmatch(text):
+        return text
+    token = read(text)
+    if isinstance(token, Wild):
+        return token
+    raise Unreadable(f"has {text!r} where the type of an exception should be")
+
+
+def _link(content: str) -> tuple[Row, dict[str, Token]]:
+    return Row(level=0, what="link", name=read_name(content)), {}
+
+
+_REMARKS: Final[dict[str, Callable[[str], tuple[Row, dict[str, Token]]]]] = {
+    "! ": _event,
+    "~> ": _link,
+}
