@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # readers of a node need no SDK, and importing this module loads none
@@ -120,7 +120,7 @@ class SpanNode:
         self.trace = 0
         self.order = 0
         self._grove = grove
-        self._attributes: dict[str, Any] | None = None
+        self._attributes: Mapping[str, Any] | None = None
         self._status: Status | None = None
         self._events: tuple[Event, ...] | None = None
         self._links: tuple[Link, ...] | None = None
@@ -134,7 +134,7 @@ class SpanNode:
     def attributes(self) -> Mapping[str, Any]:
         """The attributes; the SDK has turned every list into a tuple."""
         if self._attributes is None:
-            self._attributes = dict(self.span.attributes or {})
+            self._attributes = _copied(self.span.attributes)
         return self._attributes
 
     @property
@@ -150,7 +150,7 @@ class SpanNode:
         """The events, in the order they were added."""
         if self._events is None:
             self._events = tuple(
-                Event(event.name, dict(event.attributes or {})) for event in self.span.events
+                Event(event.name, _copied(event.attributes)) for event in self.span.events
             )
         return self._events
 
@@ -159,7 +159,7 @@ class SpanNode:
         """The links, in the order they were added."""
         if self._links is None:
             self._links = tuple(
-                Link(self._grove.find(link.context), dict(link.attributes or {}))
+                Link(self._grove.find(link.context), _copied(link.attributes))
                 for link in self.span.links
             )
         return self._links
@@ -217,3 +217,9 @@ class SpanNode:
     def __repr__(self) -> str:
         state = "" if self.ended else ", never ended"
         return f"<span {self.name!r} of trace {self.trace}, {len(self.children)} children{state}>"
+
+
+def _copied(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Copy attributes; the SDK's mapping copies itself ten times as fast as it is iterated."""
+    copy: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)
+    return dict(attributes or {}) if copy is None else copy()
