@@ -59,30 +59,27 @@ class Rotel:
 
     def __init__(self, folder: Path) -> None:
         self.grpc, self.http = _free_ports(2)
-        self._output = (folder / "output").open("w+", encoding="utf-8")
-        self._process = subprocess.Popen(
-            [
-                *(program("ORCHESTRATOR_ROTEL", "rotel"), "start", "--exporter", "blackhole"),
-                *("--otlp-grpc-endpoint", f"127.0.0.1:{self.grpc}"),
-                *("--otlp-http-endpoint", f"127.0.0.1:{self.http}"),
-                *("--debug-log", "traces", "--debug-log-verbosity", "detailed"),
-                *("--pid-file", str(folder / "pid"), "--log-file", str(folder / "log")),
-            ],
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-        )
+        self._output = folder / "output"
+        command = [
+            *(program("ORCHESTRATOR_ROTEL", "rotel"), "start", "--exporter", "blackhole"),
+            *("--otlp-grpc-endpoint", f"127.0.0.1:{self.grpc}"),
+            *("--otlp-http-endpoint", f"127.0.0.1:{self.http}"),
+            *("--debug-log", "traces", "--debug-log-verbosity", "detailed"),
+            *("--pid-file", str(folder / "pid"), "--log-file", str(folder / "log")),
+        ]
+        with self._output.open("w") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         _wait_for(self.grpc)
 
     def spans(self) -> list[Span]:
         """The spans that it took; it ends, so that it has printed the last of them."""
         self.stop()
-        text = Path(self._output.name).read_text(encoding="utf-8")
+        text = self._output.read_text(encoding="utf-8")
         return [_from_log(part) for part in re.split(r"^Span #\d+\n", text, flags=re.MULTILINE)[1:]]
 
     def stop(self) -> None:
         """End it."""
         _stop(self._process)
-        self._output.close()
 
 
 class DatadogAgent:
