@@ -16,7 +16,7 @@ def exporter_for(endpoint: Endpoint) -> SpanExporter:
     """
     if endpoint.protocol == "http/protobuf":
         return _http_exporter(endpoint)
-    # gRPC's own library writes past Python's logging, to the standard error, when a server goes away.
+    # gRPC's library in C writes to the standard error by itself when a server goes away.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 

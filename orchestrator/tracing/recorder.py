@@ -15,6 +15,7 @@ from orchestrator.spans.schema import SCHEMA
 from orchestrator.tracing.config import ContentCapture
 from orchestrator.tracing.content import write_content
 from orchestrator.tracing.light import starter
+from orchestrator.tracing.metrics import MeteredCall, call_metrics
 from orchestrator.tracing.recording import Family, RecordingSpan
 from orchestrator.tracing.span import Span
 
@@ -42,16 +43,26 @@ class SpanRecorder:
     ) -> RecordingSpan:
         """Make a block of the family `family`; `facts` are its attributes at the start."""
         row = _FAMILIES[family]
+        facts = row.fixed | facts
+        if client:
+            return self._call(name, row, facts)
         return RecordingSpan(
             self._start,
             name,
             row,
-            row.fixed | facts,
-            kind=SpanKind.CLIENT if client else SpanKind.INTERNAL,
+            facts,
             links=_linked(links, link_kind) if links else (),
             parent=_parent_from_environment() if root else None,
             limit=self._limit,
         )
+
+    def _call(self, name: str, row: Family, facts: dict[str, Any]) -> RecordingSpan:
+        """A call that leaves the process; it is measured where somebody collects metrics."""
+        kind, limit, metrics = SpanKind.CLIENT, self._limit, call_metrics()
+        if metrics is None:
+            return RecordingSpan(self._start, name, row, facts, kind=kind, limit=limit)
+        call = MeteredCall(self._start, name, row, facts, kind=kind, limit=limit)
+        return call.measured_by(metrics)
 
     def content(self, span: Span, prompt: Prompt, reply: Reply | None) -> None:
         """Record what was said, where that was asked for."""

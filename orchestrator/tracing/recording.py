@@ -141,7 +141,7 @@ class RecordingSpan(Span):
         if self._token is not None:
             detach(self._token)
         try:
-            if error is not None and self._span.is_recording():
+            if error is not None and self.is_recording():
                 self._record(error)
         except Exception:  # noqa: BLE001  (as above)
             _log.exception("What failed in %r could not be recorded.", self._name)
@@ -163,7 +163,7 @@ class RecordingSpan(Span):
 
     def fail(self, error_type: str, sentence: str) -> None:
         """Say that the work failed; the first word stands."""
-        if self._failed or not self._span.is_recording():
+        if self._failed or not self.is_recording():
             return
         self._failed = True
         self._results[spans.ERROR_TYPE] = error_type
@@ -188,8 +188,12 @@ class RecordingSpan(Span):
             if span.is_recording():
                 span.set_attributes(self._final())
                 span.end(end_time)
+            self._ended()
         except Exception:  # noqa: BLE001  (as above)
             _log.exception("The span %r could not be ended.", self._name)
+
+    def _ended(self) -> None:
+        """What is still to be done with the facts and the results."""
 
     def get_span_context(self) -> SpanContext:
         """What links and children need."""
