@@ -1,49 +1,32 @@
 """The author and the reviewer of one task, and who steps in when one of them fails."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Literal, TypeVar
 
 from orchestrator import prompts, spans, structured
 from orchestrator.answers import CritiqueAnswer, ScoreAnswer
-from orchestrator.api_clients import UnifiedClient
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import CallFailed
-from orchestrator.hooks import HookRegistry
+from orchestrator.events import ModelChosen
 from orchestrator.models import (
     Answer,
-    Brief,
     CallType,
     Critique,
     Prompt,
     Role,
-    Settings,
     Strategy,
     Task,
 )
-from orchestrator.remediation import RemediationEngine
-from orchestrator.routing import Router
+from orchestrator.routing import Choice
 from orchestrator.tracing import Span
+from orchestrator.workshop import Workshop
 
 T = TypeVar("T")
 Part = Literal["author", "reviewer"]
 Operation = Callable[[ModelEntry, str | None], Awaitable[T]]
 """Something asked of a model; the string names the model that failed before it, if one did."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """What all tasks of a run work with."""
-
-    project_id: str
-    brief: Brief
-    client: UnifiedClient
-    router: Router
-    remediation: RemediationEngine
-    hooks: HookRegistry
-    settings: Settings
 
 
 class Crew:
@@ -53,14 +36,19 @@ class Crew:
         self._shop = shop
         self._task = task
         self._span = span
-        self._failed: frozenset[str] = frozenset()
-        self._models: dict[Part, ModelEntry] = {}
+        self._choices: dict[Part, Choice] = {}
+        self._barred: dict[Part, frozenset[str]] = {"author": frozenset(), "reviewer": frozenset()}
         self.iteration = 0
 
     @property
     def author(self) -> str | None:
         """The id of the model that writes; None until one was chosen."""
-        return self._models["author"].id if "author" in self._models else None
+        return self._choices["author"].model.id if "author" in self._choices else None
+
+    @property
+    def crosses(self) -> bool:
+        """The reviewer is of another provider than the author."""
+        return "reviewer" in self._choices and self._choices["reviewer"].crosses
 
     async def write(self, call_type: CallType, prompt: Prompt) -> str:
         """Have the author write.
@@ -103,44 +91,58 @@ class Crew:
 
         return await self._recoverable("reviewer", ask)
 
-    async def replace(self, part: Part, reason: str) -> None:
-        """Let another model take over; a new author gets a new reviewer.
+    async def replace_author(self, reason: str) -> None:
+        """Let another model write; the one that wrote so far may still review.
 
         Raises:
             PolicyViolation: policies leave nobody else.
+            NoModelLeft: everybody else was tried.
         """
-        before = self._models[part]
-        self._failed |= {before.id}
+        await self._replace("author", reason, barred_from=("author",))
+
+    async def _replace(self, part: Part, reason: str, *, barred_from: tuple[Part, ...]) -> None:
+        before = self._choices[part].model
+        for each in barred_from:
+            self._barred[each] |= {before.id}
+        after = await self._choose(part, "fallback" if part == "author" else part)
+        self._choices[part] = after
         if part == "author":
-            self._models["author"] = after = await self._choose("fallback", author=None)
-            self._models.pop("reviewer", None)
-        else:
-            after = await self._choose("reviewer", author=self._models["author"])
-            self._models["reviewer"] = after
+            self._choices.pop("reviewer", None)  # a new author is reviewed anew
         if self._span.is_recording():
             self._span.add_event(
                 spans.EVENT_FALLBACK,
                 {
                     spans.EVENT_FALLBACK_FROM_MODEL: before.id,
-                    spans.EVENT_FALLBACK_TO_MODEL: after.id,
+                    spans.EVENT_FALLBACK_TO_MODEL: after.model.id,
                     spans.EVENT_FALLBACK_REASON: reason,
                 },
             )
 
     async def _model(self, part: Part) -> ModelEntry:
-        """Who does this part; chosen when first needed, so that a new author is reviewed anew."""
-        if part not in self._models:
-            self._models[part] = await self._choose(part, author=self._models.get("author"))
-        return self._models[part]
+        """Who does this part; chosen when first needed."""
+        if part not in self._choices:
+            self._choices[part] = await self._choose(part, part)
+        return self._choices[part].model
 
-    async def _choose(self, role: Role, *, author: ModelEntry | None) -> ModelEntry:
-        choice = await self._shop.router.choose(
+    async def _choose(self, part: Part, role: Role) -> Choice:
+        shop = self._shop
+        choice = await shop.router.choose(
             role,
-            author=author,
-            excluded=self._failed,
-            spent_usd=self._shop.client.cost_of_task.get(self._task.id, Decimal(0)),
+            author=self._choices["author"].model if part == "reviewer" else None,
+            excluded=self._barred[part],
+            spent_usd=shop.client.cost_of_task.get(self._task.id, Decimal(0)),
         )
-        return choice.model
+        await shop.hooks.emit(
+            ModelChosen(
+                project_id=shop.project_id,
+                task_id=self._task.id,
+                role=role,
+                model=choice.model.id,
+                reason=choice.reason,
+                crosses=choice.crosses,
+            )
+        )
+        return choice
 
     async def _recoverable(self, part: Part, operation: Operation[T]) -> T:
         try:
@@ -149,12 +151,13 @@ class Crew:
             reason = failure.code
 
             async def attempt(strategy: Strategy) -> T | None:
-                failed = self._models[part].id
+                failed = self._choices[part].model
                 if strategy == "fallback_model":
-                    await self.replace(part, reason)
-                    return await operation(self._models[part], failed)
+                    # Whoever does not answer one part does not answer the other.
+                    await self._replace(part, reason, barred_from=("author", "reviewer"))
+                    return await operation(self._choices[part].model, failed.id)
                 if strategy == "auto_retry":
-                    return await operation(self._models[part], None)
+                    return await operation(failed, None)
                 return None
 
             result = await self._shop.remediation.run(reason, attempt, task_id=self._task.id)

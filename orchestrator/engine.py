@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 from uuid import uuid4
 
-from orchestrator import prices, providers, tracing
+from orchestrator import prices, providers, run_span, tracing
 from orchestrator.budget import Budget
 from orchestrator.catalogue import Catalogue, shipped_catalogue
 from orchestrator.clock import SystemClock
@@ -17,8 +17,10 @@ from orchestrator.models import Brief, Plan, ProjectState, Role, Settings
 from orchestrator.policies import Policy, refuse_unknown
 from orchestrator.ports import Clock, Hook, Provider
 from orchestrator.run import UNPLANNED, Run
+from orchestrator.run_span import budget_told_to
 from orchestrator.telemetry import TelemetryCollector
 from orchestrator.tracing import TracingConfig
+from orchestrator.workshop import House, Workshop, open_workshop
 
 
 class Orchestrator:
@@ -56,21 +58,24 @@ class Orchestrator:
     ) -> None:
         if tracing_cfg is not None:
             tracing.configure_tracing(tracing_cfg)
-        self.telemetry = TelemetryCollector()
-        self.hooks = HookRegistry([self.telemetry, *hooks])
-        self._catalogue = catalogue or shipped_catalogue()
-        self._clock = clock or SystemClock()
-        self._providers = (
-            connected
-            if connected is not None
-            else providers.connect(self._catalogue, environ, self._clock)
+        catalogue = catalogue or shipped_catalogue()
+        clock = clock or SystemClock()
+        if connected is None:
+            connected = providers.connect(catalogue, environ, clock)
+        telemetry = TelemetryCollector()
+        self._house = House(
+            catalogue=catalogue,
+            providers=connected,
+            policies=tuple(policies),
+            pins=pins or {},
+            budget=budget or Budget(),
+            settings=settings or Settings(),
+            telemetry=telemetry,
+            hooks=HookRegistry([telemetry, *hooks]),
+            clock=clock,
         )
-        self._budget = budget or Budget()
-        self._policies = tuple(policies)
-        self._settings = settings or Settings()
-        self._pins = pins or {}
-        refuse_unknown(self._policies, self._catalogue)
-        prices.refuse_unpriced(self._catalogue[model] for model in self._providers)
+        refuse_unknown(self._house.policies, catalogue)
+        prices.refuse_unpriced(catalogue[model] for model in connected)
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,13 +85,23 @@ class Orchestrator:
 
     async def close(self) -> None:
         """Give back every provider's connections."""
-        for provider in self._providers.values():
+        for provider in self._house.providers.values():
             await provider.close()
 
     @property
     def models(self) -> tuple[str, ...]:
         """The ids of the models that are ready."""
-        return tuple(self._providers)
+        return tuple(self._house.providers)
+
+    @property
+    def hooks(self) -> HookRegistry:
+        """Where to add and remove hooks while runs are on."""
+        return self._house.hooks
+
+    @property
+    def telemetry(self) -> TelemetryCollector:
+        """What is known of each model by having used it."""
+        return self._house.telemetry
 
     async def run_project(
         self, project: str, criteria: str = "", *, project_id: str | None = None
@@ -97,51 +112,46 @@ class Orchestrator:
             InputError: there is no project to run.
             asyncio.CancelledError: the run was cancelled; its state went out as the last event.
         """
-        run = self._open(project, criteria, project_id)
-        await self.hooks.emit(ProjectStarted(project_id=run.project_id, brief=run.brief))
-        with tracing.traced_run(run.project_id) as span:
+        shop = self._open(project, criteria, project_id)
+        run = Run(shop, self._house.clock)
+        await shop.hooks.emit(ProjectStarted(project_id=shop.project_id, brief=shop.brief))
+        with tracing.traced_run(shop.project_id) as span:
             try:
-                state = await run.execute(span)
+                with shop.hooks.listening(budget_told_to(span, shop.project_id)):
+                    state = await run.execute()
             except asyncio.CancelledError:
-                state = run.cancelled()
-                run.record(span, state)
-                await self.hooks.emit(ProjectCompleted(project_id=run.project_id, state=state))
+                await self._settle(run.cancelled(), span)
                 raise
-            run.record(span, state)
-        await self.hooks.emit(ProjectCompleted(project_id=run.project_id, state=state))
+            await self._settle(state, span)
         return state
 
     async def plan_project(
         self, project: str, criteria: str = "", *, project_id: str | None = None
     ) -> Plan:
-        """Decompose the project and run nothing.
+        """Decompose the project and run nothing; what that cost is in the last event.
 
         Raises:
             OrchestratorError: there is no plan, and why.
         """
-        run = self._open(project, criteria, project_id)
-        with tracing.traced_run(run.project_id) as span:
+        shop = self._open(project, criteria, project_id)
+        run = Run(shop, self._house.clock)
+        await shop.hooks.emit(ProjectStarted(project_id=shop.project_id, brief=shop.brief))
+        with tracing.traced_run(shop.project_id) as span:
             try:
                 plan = await run.plan()
             except UNPLANNED as error:
-                run.record(span, run.unplanned(error))
+                await self._settle(run.unplanned(error), span)
                 raise
-            run.record(span, run.planned())
+            await self._settle(run.planned(), span)
         return plan
 
-    def _open(self, project: str, criteria: str, project_id: str | None) -> Run:
+    def _open(self, project: str, criteria: str, project_id: str | None) -> Workshop:
         if not project.strip():
             raise InputError("The project is empty. Say in a sentence what is to be made.")
-        return Run(
-            project_id=project_id or str(uuid4()),
-            brief=Brief(project=project, criteria=criteria),
-            catalogue=self._catalogue,
-            providers=self._providers,
-            policies=self._policies,
-            telemetry=self.telemetry,
-            hooks=self.hooks,
-            budget=self._budget,
-            settings=self._settings,
-            pins=self._pins,
-            clock=self._clock,
-        )
+        brief = Brief(project=project, criteria=criteria)
+        return open_workshop(self._house, project_id or str(uuid4()), brief)
+
+    async def _settle(self, state: ProjectState, span: tracing.Span) -> None:
+        budget_usd = self._house.budget.max_usd
+        run_span.record(span, state, None if budget_usd is None else float(budget_usd))
+        await self.hooks.emit(ProjectCompleted(project_id=state.project_id, state=state))

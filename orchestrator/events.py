@@ -45,6 +45,18 @@ class TaskStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChosen(Event):
+    """A task's author or reviewer was chosen, and why."""
+
+    task_id: str
+    role: Role
+    model: str
+    reason: str
+    crosses: bool
+    """As a reviewer: it is of another provider than the author."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallStarted(Event):
     """A model is being asked; `task_id` is None while planning."""
 

@@ -52,5 +52,6 @@ def _prompts(brief: Brief, task: Task, settings: Settings) -> Iterator[Prompt]:
             author="",
             reviewer="",
             critique=_FULL_CRITIQUE,
+            crosses=True,
             score=0.0,
         )

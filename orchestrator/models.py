@@ -7,6 +7,8 @@ from typing import Final, Literal, get_args
 
 from pydantic import BaseModel
 
+from orchestrator.errors import InputError
+
 CallType = Literal["decompose", "generate", "critique", "revise", "evaluate"]
 """What a model is asked for; the second half of the span name ``llm_call:<call_type>``."""
 
@@ -25,14 +27,7 @@ TASK_TYPES: Final[tuple[TaskType, ...]] = get_args(TaskType)
 Role = Literal["planner", "author", "reviewer", "fallback"]
 """Why a model is being chosen."""
 
-Strategy = Literal[
-    "auto_retry",
-    "fallback_model",
-    "adjust_prompt",
-    "skip_validator",
-    "degrade_quality",
-    "abort_task",
-]
+Strategy = Literal["auto_retry", "fallback_model", "degrade_quality", "abort_task"]
 """A way to recover from a failure, in the words of the ``remediation`` span."""
 
 
@@ -186,6 +181,9 @@ class Attempt:
     author: str
     reviewer: str
     critique: Critique
+    """Of the draft that the output was revised from."""
+    crosses: bool
+    """The reviewer is of another provider than the author."""
     score: float
     """0 to 1, by the reviewer."""
     validations: tuple[Validation, ...] = ()
@@ -229,16 +227,31 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How hard a run tries."""
+    """How hard a run tries.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
 
     threshold: float = 0.8
-    """The score at which a task is done."""
+    """The score at which a task is done, 0 to 1."""
     plateau: float = 0.02
-    """An iteration that gains less than this is the last."""
+    """An iteration that gains less than this is the last, but for one by another author."""
     max_iterations: int = 3
+    """The most iterations of a task, whoever writes."""
     max_tasks: int = 20
     concurrency: int = 4
     """Tasks that run at the same time."""
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "plateau"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise InputError(f"{name} is {share!r}: give a number from 0 to 1.")
+        for name in ("max_iterations", "max_tasks", "concurrency"):
+            count = getattr(self, name)
+            if count < 1:
+                raise InputError(f"{name} is {count!r}: give a whole number, 1 or more.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +263,8 @@ class ProjectState:
     status: RunStatus
     results: tuple[TaskResult, ...] = ()
     total_cost_usd: Decimal = Decimal(0)
+    estimated_cost_usd: Decimal = Decimal(0)
+    """The part of the total that no provider confirmed: replies that were lost, at their most."""
     usage: Usage = field(default_factory=Usage)
     calls: int = 0
     task_costs: dict[str, Decimal] = field(default_factory=dict)

@@ -24,7 +24,6 @@ DEFAULT_PLANS: Final[Mapping[str, RecoveryPlan]] = MappingProxyType(
     {
         "authentication": REPLACE,
         "bad_request": REPLACE,
-        "circuit_open": REPLACE,
         "context_length_exceeded": REPLACE,
         "insufficient_quota": REPLACE,
         "model_not_found": REPLACE,

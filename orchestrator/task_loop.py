@@ -4,7 +4,7 @@ from asyncio import CancelledError
 from collections.abc import Mapping
 
 from orchestrator import prompts, spans
-from orchestrator.crew import Crew, Workshop
+from orchestrator.crew import Crew
 from orchestrator.errors import (
     BudgetExceeded,
     CallFailed,
@@ -17,6 +17,7 @@ from orchestrator.events import AttemptScored
 from orchestrator.models import Attempt, Failure, Strategy, Task, TaskResult, TaskStatus
 from orchestrator.tracing import Span
 from orchestrator.validators import validate
+from orchestrator.workshop import Workshop
 
 
 class TaskLoop:
@@ -68,10 +69,10 @@ class TaskLoop:
         """Execute one strategy against a best attempt that is not good enough."""
         if strategy == "degrade_quality":
             return self._best if self._best and self._best.is_valid else None
-        if strategy == "fallback_model":
-            await self._crew.replace("author", "low_score")
-        elif strategy != "auto_retry":
+        if self._iterations >= self._shop.settings.max_iterations or strategy == "abort_task":
             return None
+        if strategy == "fallback_model":
+            await self._crew.replace_author("low_score")
         attempt = await self._iterate()
         return attempt if self._is_good(attempt) else None
 
@@ -97,6 +98,7 @@ class TaskLoop:
             author=crew.author or "",
             reviewer=critique.reviewer,
             critique=critique,
+            crosses=crew.crosses,
             score=score,
             validations=validations,
         )
@@ -170,8 +172,13 @@ class TaskLoop:
         )
         if result.model is not None:
             span.set_attribute(spans.MODEL_SELECTED, result.model)
-        if result.score is not None:
-            span.set_attribute(spans.TASK_SCORE, result.score)
+        if result.best is not None:
+            span.set_attributes(
+                {
+                    spans.TASK_SCORE: result.best.score,
+                    spans.TASK_REVIEW_CROSSES: result.best.crosses,
+                }
+            )
         if result.failure and result.status is not TaskStatus.DEGRADED:
             span.fail(result.failure.error_type, result.failure.sentence)
 

@@ -26,6 +26,7 @@ ATTEMPT = Attempt(
     author="a",
     reviewer="r",
     critique=CRITIQUE,
+    crosses=True,
     score=0.61,
     validations=(Validation(validator="python_syntax", outcome="failed", detail="line 3"),),
 )
@@ -76,7 +77,13 @@ def test_a_draft_sees_inputs_and_the_attempt_before_it() -> None:
 
 def test_no_iteration_repeats_the_prompt_of_another() -> None:
     second = Attempt(
-        iteration=2, output="the first try", author="a", reviewer="r", critique=CRITIQUE, score=0.61
+        iteration=2,
+        output="the first try",
+        author="a",
+        reviewer="r",
+        critique=CRITIQUE,
+        crosses=True,
+        score=0.61,
     )
     said = {prompts.draft_prompt(BRIEF, TASK, {}, p).text for p in (None, ATTEMPT, second)}
     assert len(said) == 3

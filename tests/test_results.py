@@ -30,6 +30,7 @@ BEST = Attempt(
     author="author-1",
     reviewer="reviewer-1",
     critique=Critique(points=("say what is thread safe",), reviewer="reviewer-1"),
+    crosses=True,
     score=0.875,
 )
 

@@ -9,7 +9,7 @@ import pytest
 from orchestrator import spans as schema
 from orchestrator.budget import Budget
 from orchestrator.errors import InputError, ProviderError
-from orchestrator.events import ProjectCompleted, RemediationTried
+from orchestrator.events import ModelChosen, ProjectCompleted, RemediationTried
 from orchestrator.models import RunStatus, Settings, TaskStatus, Usage
 from orchestrator.policies import Policy, Rules
 from pytest_otel_spans import any_order, assert_span_tree, never, span
@@ -158,7 +158,7 @@ async def test_each_iteration_sees_the_previous_attempt_and_its_critique():
 
 async def test_the_best_attempt_is_kept_and_a_plateau_ends_the_task(traced):
     models = cast(
-        ann=Script(revise=["GOOD", "WORSE", "FALLBACK"]),
+        ann=Script(revise=["GOOD", "WORSE"], evaluate=score(0.55)),
         bob=Script(evaluate=[score(0.6), score(0.5)]),
     )
 
@@ -197,6 +197,39 @@ async def test_the_best_attempt_is_kept_and_a_plateau_ends_the_task(traced):
             ...,
         ).ok(),
     )
+
+
+async def test_an_author_that_was_replaced_for_its_text_may_still_review():
+    models = cast(ann=Script(), bob=Script(evaluate=score(0.3)))
+
+    state = await run(models)
+
+    (result,) = state.results
+    assert result.best is not None
+    assert (result.best.author, result.best.reviewer, result.best.crosses) == ("bob", "ann", True)
+
+
+async def test_a_review_that_nobody_else_could_make_is_recorded_as_such(traced):
+    heard = Recorder()
+
+    state = await run(cast(ann=Script()), hooks=[heard])
+
+    (result,) = state.results
+    assert result.best is not None
+    assert result.best.crosses is False
+    assert traced.one("task:t1")["orchestrator.task.review_crosses"] is False
+    (_, reviewer) = heard.of(ModelChosen)
+    assert (reviewer.role, reviewer.crosses) == ("reviewer", False)
+    assert "the author itself" in reviewer.reason
+
+
+async def test_the_limit_of_iterations_holds_for_recoveries_too(traced):
+    models = cast(ann=Script(), bob=Script(evaluate=score(0.3)))
+
+    state = await run(models, settings=Settings(max_iterations=1))
+
+    assert [result.iterations for result in state.results] == [1]
+    assert traced.all("llm_call:generate").count == 1
 
 
 async def test_a_critique_without_points_needs_no_revision(traced):

@@ -47,7 +47,7 @@ STORIES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "a call that fails while a low score is mended": (
         {"evaluate": [score(0.2), score(0.2), score(0.9)]},
         {"generate": [REFUSED, "Bob's."], "evaluate": score(0.2)},
-        {"settings": Settings(max_iterations=1)},
+        {"settings": Settings(max_iterations=3)},
     ),
     "a pinned author": ({}, {}, {"pins": {"author": "bob"}}),
     "no money": ({"decompose": CHAIN}, {}, {"budget": Budget(max_usd=Decimal("0.0053"))}),

@@ -74,6 +74,7 @@ COST_CUMULATIVE_USD: Final = "orchestrator.cost.cumulative_usd"
 TASK_DEPENDS_ON: Final = "orchestrator.task.depends_on"
 TASK_SCORE: Final = "orchestrator.task.score"
 TASK_STATUS: Final = "orchestrator.task.status"
+TASK_REVIEW_CROSSES: Final = "orchestrator.task.review_crosses"
 TASK_SKIPPED_BECAUSE: Final = "orchestrator.task.skipped_because"
 CALL_TYPE: Final = "orchestrator.call_type"
 # Not ITERATION: that is the founding design's count of iterations on a task.

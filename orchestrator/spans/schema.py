@@ -114,6 +114,12 @@ _TASK = SpanSpec(
         _end(
             names.TASK_SCORE, "float", "the best attempt's score, 0 to 1", "an attempt was scored"
         ),
+        _end(
+            names.TASK_REVIEW_CROSSES,
+            "bool",
+            "another provider than the author's reviewed the best attempt",
+            "an attempt was scored",
+        ),
         _end(names.TASK_SKIPPED_BECAUSE, "str", "the dependency that failed", "skipped"),
         _founding(_end(names.MODEL_SELECTED, "str", "the author last selected", "routed")),
         _founding(_end(names.ITERATION, "int", "iterations done", default=0)),

@@ -1,0 +1,77 @@
+"""What all tasks of one run work with, built from what its orchestrator was given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.api_clients import UnifiedClient
+from orchestrator.budget import Budget, Deadline, Ledger
+from orchestrator.catalogue import Catalogue
+from orchestrator.hooks import HookRegistry
+from orchestrator.models import Brief, Role, Settings
+from orchestrator.policies import Policy
+from orchestrator.policy_engine import PolicyEngine
+from orchestrator.ports import Clock, Provider
+from orchestrator.remediation import RemediationEngine
+from orchestrator.routing import Router
+from orchestrator.telemetry import TelemetryCollector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What every run of an orchestrator shares."""
+
+    catalogue: Catalogue
+    providers: Mapping[str, Provider]
+    policies: tuple[Policy, ...]
+    pins: Mapping[Role, str]
+    budget: Budget
+    settings: Settings
+    telemetry: TelemetryCollector
+    hooks: HookRegistry
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """One run's own: its money, its time, its door to the models, and who chooses among them."""
+
+    project_id: str
+    brief: Brief
+    ledger: Ledger
+    client: UnifiedClient
+    router: Router
+    remediation: RemediationEngine
+    hooks: HookRegistry
+    settings: Settings
+
+
+def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
+    """Set up a run; its time starts now.
+
+    Raises:
+        InputError: no model is ready, or a pinned one is not.
+    """
+    ledger = Ledger(house.budget.max_usd)
+    policies = PolicyEngine(
+        house.policies, project_id=project_id, hooks=house.hooks, telemetry=house.telemetry
+    )
+    return Workshop(
+        project_id=project_id,
+        brief=brief,
+        ledger=ledger,
+        client=UnifiedClient(
+            project_id=project_id,
+            catalogue=house.catalogue,
+            providers=house.providers,
+            ledger=ledger,
+            deadline=Deadline(house.clock, house.budget.max_time_s),
+            hooks=house.hooks,
+            clock=house.clock,
+        ),
+        router=Router(
+            house.catalogue, tuple(house.providers), policies, house.telemetry, house.pins
+        ),
+        remediation=RemediationEngine(project_id=project_id, hooks=house.hooks),
+        hooks=house.hooks,
+        settings=house.settings,
+    )
