@@ -140,10 +140,24 @@ def test_a_call_that_nothing_was_sent_for_is_not_measured():
 def test_without_a_meter_provider_nothing_is_measured():
     points, spans = told("""
         spans = run({}, {})
-        from orchestrator.tracing.metrics import call_metrics
-        assert call_metrics() is None
         metrics.set_meter_provider(MeterProvider([reader]))
         tell(reader, spans)
+    """)
+
+    assert points == []
+    assert spans > 5
+
+
+def test_a_meter_provider_that_makes_no_histograms_does_not_harm_the_run():
+    points, spans = told("""
+        class Broken:
+            __hash__ = None
+
+            def get_meter(self, name):
+                raise RuntimeError("broken")
+
+        metrics.set_meter_provider(Broken())
+        tell(reader, run({}, {}))
     """)
 
     assert points == []

@@ -4,8 +4,8 @@ They are recorded for calls of runs that are not sampled as well: what a call to
 depend on whether it is traced.
 """
 
+import logging
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
 
 from opentelemetry.metrics import Histogram, MeterProvider, get_meter_provider
@@ -13,6 +13,8 @@ from opentelemetry.trace import set_span_in_context
 
 from orchestrator import spans
 from orchestrator.tracing.recording import RecordingSpan
+
+_log = logging.getLogger("orchestrator.tracing")
 
 DURATION: Final = "gen_ai.client.operation.duration"
 USAGE: Final = "gen_ai.client.token.usage"
@@ -65,16 +67,30 @@ class CallMetrics:
                 self._tokens.record(call[key], labels | {TOKEN_TYPE: kind}, context)
 
 
-def call_metrics() -> CallMetrics | None:
-    """The histograms of whoever collects metrics; None while nobody does."""
-    provider = get_meter_provider()
+class CurrentMetrics:
+    """The histograms of whoever collects metrics now, made once for each meter provider."""
+
+    def __init__(self) -> None:
+        self._provider: MeterProvider | None = None
+        self._metrics: CallMetrics | None = None
+
+    def __call__(self) -> CallMetrics | None:
+        """Those histograms; None while nobody collects."""
+        provider = get_meter_provider()
+        if provider is not self._provider:
+            self._provider, self._metrics = provider, _made_by(provider)
+        return self._metrics
+
+
+def _made_by(provider: MeterProvider) -> CallMetrics | None:
     # The API's own providers stand in for one that is missing.
-    return None if type(provider).__module__.startswith("opentelemetry.metrics") else _of(provider)
-
-
-@cache
-def _of(provider: MeterProvider) -> CallMetrics:
-    return CallMetrics(provider)
+    if type(provider).__module__.startswith("opentelemetry.metrics"):
+        return None
+    try:
+        return CallMetrics(provider)
+    except Exception:  # noqa: BLE001  (a host's provider may raise; the run must not)
+        _log.exception("Calls are not measured: the meter provider makes no histograms.")
+        return None
 
 
 class MeteredCall(RecordingSpan):

@@ -15,7 +15,7 @@ from orchestrator.spans.schema import SCHEMA
 from orchestrator.tracing.config import ContentCapture
 from orchestrator.tracing.content import write_content
 from orchestrator.tracing.light import starter
-from orchestrator.tracing.metrics import MeteredCall, call_metrics
+from orchestrator.tracing.metrics import CurrentMetrics, MeteredCall
 from orchestrator.tracing.recording import Family, RecordingSpan
 from orchestrator.tracing.span import Span
 
@@ -28,6 +28,7 @@ class SpanRecorder:
     def __init__(self, tracer: Tracer, capture: ContentCapture = "NO_CONTENT") -> None:
         self._start = starter(tracer)
         self._capture = capture
+        self._metrics = CurrentMetrics()
         self._limit = SpanLimits().max_span_attributes or 1_000_000
 
     def open(
@@ -58,7 +59,7 @@ class SpanRecorder:
 
     def _call(self, name: str, row: Family, facts: dict[str, Any]) -> RecordingSpan:
         """A call that leaves the process; it is measured where somebody collects metrics."""
-        kind, limit, metrics = SpanKind.CLIENT, self._limit, call_metrics()
+        kind, limit, metrics = SpanKind.CLIENT, self._limit, self._metrics()
         if metrics is None:
             return RecordingSpan(self._start, name, row, facts, kind=kind, limit=limit)
         call = MeteredCall(self._start, name, row, facts, kind=kind, limit=limit)
