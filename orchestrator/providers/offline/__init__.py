@@ -29,14 +29,17 @@ class OfflineProvider:
         self._clock = clock
 
     async def complete(self, request: Request) -> Reply:
-        """Answer from the prompt alone, after the latency that the catalogue sets."""
+        """Answer from the prompt alone, after the latency that the catalogue sets.
+
+        It waits even where the latency is 0: an author that never lets go of the event loop could
+        not be interrupted, and no two of its tasks would overlap.
+        """
         prompt = request.prompt
         whole = _answer(request, read(prompt.text))
         text = tokens.cut(whole, prompt.max_tokens)
         written = tokens.count(text)
-        if self._entry.latency_ms:
-            share = 1 + written / TOKENS_OF_LATENCY
-            await self._clock.sleep(self._entry.latency_ms / 1000 * share)
+        share = 1 + written / TOKENS_OF_LATENCY
+        await self._clock.sleep(self._entry.latency_ms / 1000 * share)
         return Reply(
             text=text,
             usage=Usage(
