@@ -67,6 +67,7 @@ class SpanPattern(Composite):
         labels: The labels of `same` in the pattern and below it.
         aliases: The names that `.as_` gives in the pattern and below it.
         listed: The children where they can be compared one by one, None where they cannot.
+        has_relatives: Whether it speaks of links, descendants or what never stands below.
     """
 
     OWN: ClassVar = (
@@ -96,6 +97,7 @@ class SpanPattern(Composite):
     labels: frozenset[str] = field(init=False)
     aliases: frozenset[str] = field(init=False)
     listed: tuple[SpanPattern, ...] | None = field(init=False)
+    has_relatives: bool = field(init=False)
 
     def __post_init__(self) -> None:
         labels = _NONE
@@ -111,6 +113,8 @@ class SpanPattern(Composite):
         singles = [one for one in self.children if isinstance(one, SpanPattern) and not one.counted]
         listed = None if self.opened or len(singles) < len(self.children) else tuple(singles)
         object.__setattr__(self, "listed", listed)
+        has_relatives = bool(self.links or self.descendants or self.nevers)
+        object.__setattr__(self, "has_relatives", has_relatives)
 
     @property
     def has_body(self) -> bool:

@@ -146,7 +146,7 @@ class Judge:
         """
         if not own_holds(pattern, node, mode, self.labels):
             return False
-        if pattern.links or pattern.descendants or pattern.nevers:
+        if pattern.has_relatives:
             return None
         if pattern.listed is None:
             return None if pattern.children else True
@@ -160,7 +160,7 @@ class Judge:
         agenda = [(pattern, node)]
         while agenda:
             pattern, node = agenda.pop()
-            if not (yield from self._relatives_hold(pattern, node)):
+            if pattern.has_relatives and not (yield from self._relatives_hold(pattern, node)):
                 return False
             if pattern.listed is None:
                 level = Level(pattern.children, pattern.opened, node.children, mode)
