@@ -312,3 +312,48 @@ def test_json_is_one_span_a_line():
         "task:t1",
         "run_project",
     ]
+
+
+def test_the_trees_come_last_where_that_is_asked_for():
+    done = run(
+        TRACED.replace("enabled=True", "enabled=True, console_last=True").replace(
+            'print("the result")',
+            "import sys; print('the result', file=sys.stderr); print(shutdown_tracing())",
+        )
+    )
+
+    told = done.stderr.decode()
+    assert done.stdout.decode() == "True\n"
+    assert told.startswith("the result\n")
+    assert "└ task:t1" in told
+
+
+def test_trees_that_come_last_come_at_the_end_of_the_process_all_the_same():
+    done = run(
+        """
+configure_tracing(TracingConfig(enabled=True, console_last=True))
+for name in ("p1", "p2"):
+    with traced_run(name):
+        pass
+print("the result", flush=True)
+"""
+    )
+
+    told = done.stderr.decode()
+    assert told.index("run_project p1") < told.index("run_project p2")
+
+
+@pytest.mark.parametrize("trace_format", ["tree", "json"])
+def test_what_stands_before_the_standard_error_is_written_to(trace_format):
+    done = run(
+        f"""
+import contextlib, io
+configure_tracing(TracingConfig(enabled=True, trace_format="{trace_format}"))
+display = io.StringIO()
+with contextlib.redirect_stderr(display), traced_run("p1"):
+    pass
+print("run_project" in display.getvalue())
+"""
+    )
+
+    assert (done.stdout.decode(), done.stderr.decode()) == ("True\n", "")
