@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pytest_otel_spans.culprits import Culprits
 from pytest_otel_spans.disagreement import label_lines, usual_values
@@ -25,16 +25,22 @@ from pytest_otel_spans.wording import own_lines, paths_text, pattern_text
 __all__ = ["Explanation", "explain"]
 
 
+_MOST: Final = 2_000
+"""After so many levels with differences the search ends: an answer must come soon."""
+
+
 class Explanation(NamedTuple):
     """What is wrong.
 
     Attributes:
-        findings: Every difference.
+        findings: The differences.
         lines: The annotated tree.
+        is_complete: Whether the search went to its end.
     """
 
     findings: tuple[Finding, ...]
     lines: tuple[str, ...]
+    is_complete: bool
 
 
 def explain(outcome: Outcome) -> Explanation:
@@ -74,11 +80,17 @@ class _Inquiry:
         """Walk, search for what is missing, and draw."""
         top = Draft(text="", children=list(self._forbidden()))
         agenda = [_Task(self._outcome.level, None, top, is_to_blame=not top.children)]
-        while agenda:
-            agenda += reversed(self._look_at(agenda.pop()))
+        fruitful = 0
+        while agenda and fruitful < _MOST:
+            found = len(self._findings) + len(self._losses)
+            below = self._look_at(agenda.pop())
+            agenda += [task for task in reversed(below) if task.level.nodes or task.level.members]
+            fruitful += len(self._findings) + len(self._losses) > found
+        for task in agenda:
+            task.entry.remark = "… its children were not looked into"
         self._findings += self._losses.settle()
         lines = [*draw(folded(top.children)), *label_lines(self._outcome)]
-        return Explanation(tuple(self._findings), tuple(lines))
+        return Explanation(tuple(self._findings), tuple(lines), is_complete=not agenda)
 
     def _forbidden(self) -> Iterator[Draft]:
         """Name what a `never` among the roots forbids and stands somewhere all the same."""

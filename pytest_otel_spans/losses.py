@@ -41,6 +41,8 @@ class Losses:
         self._losses: list[_Loss] = []
         self._unclaimed: list[SpanNode] = []
         self._unexpected: dict[SpanNode, Draft] = {}
+        self._reasons: set[tuple[str, ...]] = set()
+        self._places: dict[SpanNode | None, str] = {None: ""}
 
     def miss(self, missing: Missing, parent: SpanNode | None) -> Draft:
         """Note that something is missing below a span; return its entry."""
@@ -55,6 +57,9 @@ class Losses:
         self._unclaimed.append(node)
         if not allowed:
             self._unexpected[node] = entry
+
+    def __len__(self) -> int:
+        return len(self._losses) + len(self._unexpected)
 
     def settle(self) -> Iterator[Finding]:
         """Write the remarks on what is missing, and yield what remains as a difference."""
@@ -77,6 +82,11 @@ class Losses:
             if node not in moved:
                 yield Finding(what="unexpected", node=node, actual=node)
 
+    def _place(self, parent: SpanNode | None) -> str:
+        if parent is not None and parent not in self._places:  # of many siblings a path is dear
+            self._places[parent] = path_text(parent)
+        return self._places[parent]
+
     def _tell_missing(self, loss: _Loss, strays: Strays) -> None:
         (seat,) = seats_of([loss.missing.member])
         wanted = "one of these" if len(seat.patterns) > 1 else count_text(seat.least, seat.most)
@@ -91,19 +101,19 @@ class Losses:
             loss.entry.below.append(f"↳ {slip}")
 
     def _tell_moved(self, loss: _Loss, node: SpanNode) -> Finding:
-        loss.entry.below += moved_lines(node, loss.parent)
+        expected = self._place(loss.parent)
+        under = f"under {expected}" if expected else "as a root"
+        where, why = moved_lines(node, loss.parent, expected)
+        told = why in self._reasons
+        self._reasons.add(why)
+        loss.entry.below += [f"{where} (for the same reason)"] if told else [where, *why]
         if node in self._unexpected:
             root = "" if node.parent else f"root of trace {node.trace}, "
-            self._unexpected[node].remark = f"+ {root}expected {_where(node, loss.parent)}"
+            place = "in another place" if node.parent is loss.parent else under
+            self._unexpected[node].remark = f"+ {root}expected {place}"
         return Finding(what="moved", node=node, expected=loss.missing.member, actual=node)
 
 
 def _alternatives(missing: Missing) -> str:
     (seat,) = seats_of([missing.member])
     return f"one_of({', '.join(map(brief, seat.patterns))})"
-
-
-def _where(node: SpanNode, parent: SpanNode | None) -> str:
-    if node.parent is parent:
-        return "in another place"
-    return "as a root" if parent is None else f"under {path_text(parent)}"

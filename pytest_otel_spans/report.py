@@ -35,7 +35,7 @@ def compose(
         notes: What else a reader should know.
     """
     tree = [f"  {line}" for line in explanation.lines]
-    head = [_header(outcome, len(explanation.findings), why_empty=why_empty), *tree]
+    head = [_header(outcome, explanation, why_empty=why_empty), *tree]
     tail = [why_empty] if why_empty else []
     tail += _notes([*forest_notes(outcome), *notes])
     room = _MOST_LINES - len(tail)
@@ -63,14 +63,16 @@ def forest_notes(outcome: Outcome) -> Iterator[str]:
     yield from outcome.notes
 
 
-def _header(outcome: Outcome, differences: int, *, why_empty: str) -> str:
+def _header(outcome: Outcome, explanation: Explanation, *, why_empty: str) -> str:
     forest = outcome.forest
     traces = counted(len({root.trace for root in forest.roots}), "trace")
     expected = _expected(outcome)
     if why_empty:
         return f"no span{expected}"
     spans = counted(len(forest.nodes), "span")
-    return f"{counted(differences, 'difference')} in {traces} ({spans}){expected}"
+    differences = counted(len(explanation.findings), "difference")
+    least = "" if explanation.is_complete else "at least "
+    return f"{least}{differences} in {traces} ({spans}){expected}"
 
 
 def _expected(outcome: Outcome) -> str:

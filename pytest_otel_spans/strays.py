@@ -28,11 +28,9 @@ class Strays:
 
     def __init__(self, judge: Judge, tops: Iterable[SpanNode]) -> None:
         self._judge = judge
-        self._by_name: dict[str, list[SpanNode]] = {}
+        self._by_name: dict[str, dict[SpanNode, None]] = {}
         for node in preorder(tops):
-            self._by_name.setdefault(node.name, []).append(node)
-        self._all = {node for nodes in self._by_name.values() for node in nodes}
-        self._taken: set[SpanNode] = set()
+            self._by_name.setdefault(node.name, {})[node] = None
         self._looks = _MOST_LOOKS
         self._searches = _MOST_SEARCHES
 
@@ -41,7 +39,7 @@ class Strays:
         for pattern in patterns:
             for node in self._looked_at(self._named(pattern.name)):
                 if self._judge.holds(pattern, node):
-                    self._taken.add(node)
+                    del self._by_name[node.name][node]
                     return node
         return None
 
@@ -68,8 +66,7 @@ class Strays:
             self._looks -= 1
             if self._looks < 0:
                 return
-            if node not in self._taken:
-                yield node
+            yield node
 
     def _named(self, name: Name) -> Iterator[SpanNode]:
         for one, nodes in self._by_name.items():
@@ -78,7 +75,7 @@ class Strays:
 
     def _alike(self, name: Name, parent: SpanNode | None) -> Iterator[SpanNode]:
         siblings = self._judge.forest.roots if parent is None else parent.children
-        own = (one for one in siblings if one in self._all)
+        own = (one for one in siblings if one in self._by_name.get(one.name, ()))
         yield from islice(self._named(name), _LOOKS_EACH)
         yield from islice(own, _LOOKS_EACH)
         for one in close_names(name, self._by_name, _ALIKE):

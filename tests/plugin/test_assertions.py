@@ -1,0 +1,227 @@
+"""`assert_span_tree` from outside: what it takes, returns and raises, and how pytest shows it."""
+
+import asyncio
+import pickle
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from opentelemetry import trace
+
+from pytest_otel_spans import SpanCapture, SpanTreeMismatch, assert_span_tree, span
+
+TRACER = trace.get_tracer(__name__)
+Run = Callable[..., pytest.RunResult]
+
+
+def leaf(name: str) -> None:
+    TRACER.start_span(name).end()
+
+
+# --- what it returns
+
+
+def test_a_match_knows_the_spans_that_patterns_named(spans: SpanCapture) -> None:
+    with TRACER.start_as_current_span("run"):
+        for name in ("task:t1", "task:t2", "author"):
+            leaf(name)
+    match = assert_span_tree(
+        spans,
+        span("run", span("task:*").times(2).as_("task"), span("author").as_("who")).as_("run"),
+    )
+    assert match["who"] is spans.one("author")
+    assert match["run"].children[-1] is match["who"]
+    assert [node.name for node in match.all("task")] == ["task:t1", "task:t2"]
+    assert sorted(match.keys()) == ["run", "task", "who"]
+    assert "who" in match
+    assert "whom" not in match
+
+
+def test_a_name_that_nothing_bears_is_told_with_those_that_are(spans: SpanCapture) -> None:
+    leaf("run")
+    match = assert_span_tree(spans, span("run").as_("root"))
+    with pytest.raises(KeyError, match="no span is named 'author'; the names are: 'root'"):
+        match["author"]
+
+
+def test_a_name_of_several_spans_is_not_one_span(spans: SpanCapture) -> None:
+    leaf("a")
+    leaf("a")
+    match = assert_span_tree(spans, span("a").times(2).as_("a"))
+    with pytest.raises(KeyError, match=re.escape("2 spans are named 'a': use match.all('a')")):
+        match["a"]
+
+
+# --- what it takes
+
+
+def test_no_root_at_all_is_no_expectation(spans: SpanCapture) -> None:
+    with pytest.raises(TypeError, match=re.escape("spans.assert_empty()")):
+        assert_span_tree(spans)
+
+
+def test_what_holds_no_spans_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"takes the fixture `spans`, .* not 'run'"):
+        assert_span_tree("run", span("run"))  # type: ignore[arg-type]  # the point
+
+
+@pytest.mark.parametrize("literal", [span("run"), span("run").optional()])
+def test_an_empty_list_and_an_empty_exporter_match_nothing(
+    spans: SpanCapture, literal: object
+) -> None:
+    with pytest.raises(SpanTreeMismatch, match="The list of spans is empty"):
+        assert_span_tree([], literal)  # type: ignore[arg-type]  # parametrised
+    with pytest.raises(SpanTreeMismatch, match="The exporter holds no span that ended"):
+        assert_span_tree(spans.exporter, literal)  # type: ignore[arg-type]  # parametrised
+
+
+# --- waiting
+
+
+def test_it_waits_until_the_spans_are_there(spans: SpanCapture) -> None:
+    late = TRACER.start_span("late")
+    timer = threading.Timer(0.05, late.end)
+    timer.start()
+    with pytest.raises(SpanTreeMismatch, match="never ended"):
+        assert_span_tree(spans, span("late"))
+    assert_span_tree(spans, span("late"), wait=30)
+    timer.join()
+
+
+def test_it_says_how_long_it_waited_in_vain(spans: SpanCapture) -> None:
+    leaf("run")
+    with pytest.raises(SpanTreeMismatch, match=r"notes: 0 spans sampled out; waited 0\.01 s"):
+        assert_span_tree(spans, span("task"), wait=0.01)
+
+
+async def test_on_an_event_loop_a_thread_may_wait(spans: SpanCapture) -> None:
+    late = TRACER.start_span("late")
+
+    async def end() -> None:
+        late.end()
+
+    ending = asyncio.ensure_future(end())
+    with pytest.raises(SpanTreeMismatch, match=r"await asyncio\.to_thread"):
+        assert_span_tree(spans, span("late"), wait=0.01)
+    await asyncio.to_thread(assert_span_tree, spans, span("late"), wait=30)
+    await ending
+
+
+def test_nobody_waits_for_a_list(spans: SpanCapture) -> None:
+    leaf("run")
+    with pytest.raises(TypeError, match=r"wait=1 needs a capture.*InMemorySpanExporter"):
+        assert_span_tree(spans.exporter, span("run"), wait=1)
+
+
+# --- what it raises
+
+
+def test_the_differences_are_there_as_values(spans: SpanCapture) -> None:
+    with TRACER.start_as_current_span("run", attributes={"n": 1}):
+        leaf("extra")
+    with pytest.raises(SpanTreeMismatch) as error:
+        assert_span_tree(spans, span("run", {"n": 2}, span("task")))
+    assert [(one.what, one.path, one.key, one.expected) for one in error.value.differences] == [
+        ("attribute", "run", "n", 2),
+        ("missing", "run", None, span("task")),
+        ("unexpected", "run/extra", None, None),
+    ]
+    assert error.value.differences[2].actual is spans.one("extra")
+
+
+def test_the_error_survives_a_pickle() -> None:
+    error = SpanTreeMismatch("why")
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied), copied.differences) == (SpanTreeMismatch, "why", ())
+
+
+def test_a_message_ends_after_200_lines_and_names_the_file_of_the_rest(spans: SpanCapture) -> None:
+    with TRACER.start_as_current_span("run"):
+        for number in range(300):
+            leaf(f"task:t{number}")
+    with pytest.raises(SpanTreeMismatch) as error:
+        assert_span_tree(spans, span("run"))
+    lines = str(error.value).splitlines()
+    assert len(lines) == 200
+    assert lines[0] == "300 differences in 1 trace (301 spans)"
+    assert lines[-1] == "notes: 0 spans sampled out"
+    found = re.fullmatch(r"  … (\d+) more lines; all of them are in (.+\.txt)", lines[-2])
+    assert found is not None
+    file = Path(found[2])
+    whole = file.read_text(encoding="utf-8").splitlines()
+    file.unlink()
+    assert len(whole) == 200 - 1 + int(found[1])
+    assert whole[:198] == lines[:198]
+    assert sum("+ unexpected child" in line for line in whole) == 300
+
+
+def test_a_tie_is_noted_where_nobody_saw_which_span_came_first(spans: SpanCapture) -> None:
+    with TRACER.start_as_current_span("run", start_time=1):
+        for name in ("b", "a"):
+            TRACER.start_span(name, start_time=5).end(5)
+    literal = span("run", span("a"), span("b"))
+    with pytest.raises(SpanTreeMismatch, match="b and a started at the same time"):
+        assert_span_tree(list(spans.exporter.get_finished_spans()), literal)
+
+
+# --- how pytest shows it
+
+FAILING = """
+    from opentelemetry import trace
+    from pytest_otel_spans import assert_span_tree, span
+
+    def test_fails(spans):
+        with trace.get_tracer("app").start_as_current_span("run", attributes={"n": 1}):
+            pass
+        assert_span_tree(spans, span("run", {"n": 2}, span("task")))
+"""
+
+SHOWN = [
+    '>       assert_span_tree(spans, span("run", {"n": 2}, span("task")))',
+    "E       pytest_otel_spans.SpanTreeMismatch: 2 differences in 1 trace (1 span)",
+    "E         run",
+    "E         │   n  - 2",
+    "E         │      + 1",
+    "E         └─ task  - missing, expected exactly 1",
+    "E       notes: 0 spans sampled out",
+]
+
+
+def test_the_traceback_ends_at_the_callers_line(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(FAILING)
+    result = run("--tb=long")
+    result.stdout.fnmatch_lines(
+        [re.sub(r"([\[\]*?])", "[\\1]", line) for line in SHOWN], consecutive=True
+    )
+    assert "assertions.py" not in result.stdout.str()
+
+
+def test_colours_change_no_letter(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile(FAILING)
+    pytester.makeconftest(
+        "from pytest_otel_spans.colour import coloured\n"
+        "def pytest_runtest_logreport(report):\n"
+        "    report.longrepr = coloured(report.longrepr)\n"
+    )
+    plain = run("--color=no").stdout.str()
+    bright = run("--color=yes").stdout.str()
+    assert "\x1b[31m- missing, expected exactly 1\x1b[0m" in bright
+    assert "\x1b[32m+ 1\x1b[0m" in bright
+    seen = re.sub(r"\x1b\[[\d;]*m", "", bright)
+    assert [line for line in seen.splitlines() if line.startswith("E ")] == [
+        line for line in plain.splitlines() if line.startswith("E ")
+    ]
+
+
+def test_another_failure_keeps_its_colours(pytester: pytest.Pytester, run: Run) -> None:
+    pytester.makepyfile("def test_fails(): assert '  - a' == '  + b'")
+    before = run("--color=yes").stdout.str()
+    pytester.makeconftest(
+        "from pytest_otel_spans.colour import coloured\n"
+        "def pytest_runtest_logreport(report):\n"
+        "    report.longrepr = coloured(report.longrepr)\n"
+    )
+    after = run("--color=yes").stdout.str()
+    assert re.sub(r"\d\.\d\ds", "", after) == re.sub(r"\d\.\d\ds", "", before)
