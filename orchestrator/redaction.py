@@ -17,7 +17,7 @@ _SECRET: Final = re.compile(
     | (?P<scheme> \b (?:Bearer|Basic) \s+ ) [\w.~+/=-]{6,}
     | (?P<name> \b [\w-]* (?: key | token | secret | passw(?:or)?d ) ["']? \s* [=:] \s* ["']? )
       (?! \s ) [^\s"'&,;)}\]]{6,}
-    | (?P<user> :// ) [^\s/@]+ @                    # user:password@ in an address
+    | (?P<user> :// | \b [\w.%+-]+ : ) [^\s/@]+ @   # user:password@ in an address
     """,
     re.VERBOSE | re.IGNORECASE,
 )

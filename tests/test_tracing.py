@@ -494,6 +494,7 @@ def test_a_key_is_redacted_wherever_it_stands(secret):
         ("https://h/v1?key=abcdef123&x=1", "https://h/v1?key=[redacted]&x=1"),
         ('{"api_key": "abcdef123"}', '{"api_key": "[redacted]"}'),
         ("http://me:pass@host/path", "http://[redacted]@host/path"),
+        ("traces to me:pass@host:4317, again", "traces to me:[redacted]@host:4317, again"),
     ],
 )
 def test_what_names_a_key_stays(text, left):

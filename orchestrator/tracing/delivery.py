@@ -93,7 +93,7 @@ class Delivery(SpanProcessor):
     """
 
     def __init__(self, exporter: SpanExporter, *, to: str, environ: Mapping[str, str]) -> None:
-        self._to = to
+        self._to = redact(to)
         self._exporter = _CountedExporter(exporter)
         size = None if environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE_SIZE
         self._inner = BatchSpanProcessor(self._exporter, max_queue_size=size)

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from orchestrator.errors import InputError
+from orchestrator.redaction import redact
 
 Protocol = Literal["grpc", "http/protobuf"]
 
@@ -41,7 +42,7 @@ def checked_address(address: str) -> SplitResult:
     usable = parts.hostname and parts.scheme in {"", "http", "https"} and port != 0
     if not usable or any(character.isspace() for character in address):
         raise InputError(
-            f"The OTLP endpoint {address!r} is no address; "
+            f"The OTLP endpoint {redact(address)!r} is no address; "
             "give one such as http://localhost:4317 or https://collector.example.com:4317."
         )
     return parts
@@ -68,7 +69,7 @@ def endpoint_of(configured: str | None, environ: Mapping[str, str]) -> Endpoint 
         ""
         if parts.scheme
         else (
-            f"The OTLP endpoint {address!r} names no scheme; spans go to {url} "
+            f"The OTLP endpoint {redact(address)!r} names no scheme; spans go to {redact(url)} "
             f"({'plaintext' if scheme == 'http' else 'TLS'})."
         )
     )

@@ -5,6 +5,7 @@ import os
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from orchestrator.errors import InputError
+from orchestrator.redaction import redact
 from orchestrator.tracing.endpoint import Endpoint
 
 
@@ -28,8 +29,8 @@ def _http_exporter(endpoint: Endpoint) -> SpanExporter:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ModuleNotFoundError as error:
         raise InputError(
-            f"The OTLP endpoint {endpoint.url!r} speaks HTTP, and the exporter for it is not "
-            "installed. Install it with `pip install opentelemetry-exporter-otlp-proto-http`, "
+            f"The OTLP endpoint {redact(endpoint.url)!r} speaks HTTP, and the exporter for it is "
+            "not installed. Install it with `pip install opentelemetry-exporter-otlp-proto-http`, "
             "or name a gRPC endpoint such as http://localhost:4317."
         ) from error
     return OTLPSpanExporter(endpoint=endpoint.url)

@@ -1,0 +1,130 @@
+"""Secrets planted wherever a run may pick them up, and looked for in all that leaves it."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.processes import ENVIRON, fresh
+from tests.receivers import receiver, refusing
+
+PLANTED = {
+    "our key": "sk-proj-0123456789abcdefPLANTED",
+    "a key of Google": "AIzaSyA1234567890abcdefghijkPLANTED",
+    "a bearer": "Bearer abcdef.123456.PLANTED",
+    "a key of the receiver": "hcaik_01PLANTED23456789",
+    "a password": "hunter2PLANTED",
+    "the description": "the merger with Umbrella",
+    "the criteria": "nobody may know of it",
+    "the error's body": "quota of account umbrella-7 exceeded",
+}
+
+
+@contextmanager
+def echoing_model(status: int) -> Iterator[str]:
+    """A model server that refuses everything, and repeats what it was told while it does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = self.rfile.read(int(self.headers["content-length"])).decode()
+            echo = " ".join([*PLANTED.values(), str(self.headers), asked])
+            body = json.dumps({"error": {"message": echo, "type": echo, "code": echo}}).encode()
+            self.send_response(status, "Refused")
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.send_header("retry-after-ms", "1")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the tests' output for the tests."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def leaked(text: str) -> list[str]:
+    """The names of the secrets in a text."""
+    return [name for name, secret in PLANTED.items() if secret in text]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
+def test_nothing_of_a_refused_run_leaves_it(status):
+    with receiver() as server, echoing_model(status) as model:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "orchestrator", "--quiet", "--json", "--time", "5"),
+                *("--project", PLANTED["the description"]),
+                *("--criteria", f"{PLANTED['the criteria']} {PLANTED['a key of Google']}"),
+                *("--tracing", "--otlp-endpoint", f"http://{server.endpoint}"),
+            ],
+            env=ENVIRON
+            | {
+                "OPENAI_API_KEY": PLANTED["our key"],
+                "OPENAI_BASE_URL": model,
+                "OTEL_EXPORTER_OTLP_HEADERS": f"x-key={PLANTED['a key of the receiver']}",
+            },
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        spans = "".join(str(span) for span in server.spans)
+
+    assert done.returncode != 0
+    assert "llm_call:decompose" in spans
+    assert server.metadata["x-key"] == PLANTED["a key of the receiver"]
+    assert leaked(spans) == []
+    assert leaked(done.stderr) == []
+    # The results are the user's own, and hold what the user said; a failure's sentence is ours.
+    assert leaked(json.dumps(json.loads(done.stdout)["failure"])) == []
+
+
+def test_a_warning_of_lost_spans_holds_no_key():
+    with refusing() as endpoint:
+        done = fresh(
+            f"""
+            configure_tracing(TracingConfig(
+                enabled=True,
+                otlp_endpoint="http://me:{PLANTED["a password"]}@{endpoint}",
+                flush_timeout_s=0.5,
+            ))
+            with traced_run("p1"):
+                pass
+            """,
+            OTEL_EXPORTER_OTLP_HEADERS=f"authorization={PLANTED['a bearer']}",
+        )
+
+    assert "1 of 1 spans were lost" in done.stderr
+    assert leaked(done.stderr) == []
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://me:{}@host", "me:{}@host", "http://me:{}@a host"])
+def test_a_sentence_about_an_endpoint_holds_no_password(endpoint):
+    done = fresh(f"""
+        from orchestrator.errors import InputError
+        try:
+            configure_tracing(TracingConfig(
+                enabled=True, otlp_endpoint="{endpoint.format(PLANTED["a password"])}"
+            ))
+        except InputError as error:
+            print(error)
+        with traced_run("p1"):
+            pass
+    """)
+
+    assert done.stdout or done.stderr
+    assert leaked(done.stdout + done.stderr) == []
