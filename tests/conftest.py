@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.tracing import TracingConfig, configure_tracing
-from pytest_otel_spans import SpanCapture
 from tests.aimock import Aimock, AimockMissing, Fixture
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from pytest_otel_spans import SpanCapture
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def exported() -> "Iterator[InMemorySpanExporter]":
 
 
 @pytest.fixture
-def traced(spans: SpanCapture) -> Iterator[SpanCapture]:
+def traced(spans: "SpanCapture") -> "Iterator[SpanCapture]":
     """Trace into `spans` for as long as the test runs."""
     configure_tracing(TracingConfig(enabled=True))
     yield spans
