@@ -6,17 +6,17 @@ it cost, the span, the events.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Protocol, runtime_checkable
 
 from orchestrator import spans
 from orchestrator.budget import Deadline, Ledger, Reservation
-from orchestrator.calls import Call
+from orchestrator.calls import Call, Outcome
 from orchestrator.catalogue import Catalogue, ModelEntry
 from orchestrator.errors import ProviderError, TimeExceeded
-from orchestrator.events import BudgetThresholdPassed, CallCompleted, CallStarted
+from orchestrator.events import BudgetThresholdPassed
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Answer, CallType, Prompt, Reply, Request, Task, Usage
 from orchestrator.ports import Clock, Provider
@@ -31,11 +31,22 @@ ATTEMPT_TIMEOUT_S: Final = 120.0
 
 
 @runtime_checkable
-class Remote(Protocol):
-    """A provider behind a network says where, and what it leaves out of a request."""
+class Remote(Provider, Protocol):
+    """A provider behind a network: requests can be lost on the way, and cost money all the same."""
 
     server: tuple[str, int]
+    """Host and port, as the span says them."""
     takes_temperature: bool
+    """Whether a prompt's temperature is sent."""
+
+    async def complete(
+        self, request: Request, *, departed: Callable[[], None] = lambda: None
+    ) -> Reply:
+        """Answer one request, and call `departed` just before anything of it leaves.
+
+        Until then nobody can bill it; from then on it may be billed, whatever becomes of it.
+        """
+        ...
 
 
 class UnifiedClient:
@@ -79,7 +90,7 @@ class UnifiedClient:
             model: provider for model, provider in providers.items() if isinstance(provider, Remote)
         }
         self.calls = 0
-        """Logical calls, so `llm_call` spans, begun."""
+        """Logical calls that made a request; one that its budget refused is not among them."""
         self.usage = Usage()
         """Tokens billed, all calls."""
         self.cost_of_task: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -122,39 +133,21 @@ class UnifiedClient:
             fallback_from=fallback_from,
             asked_s=self._clock.monotonic(),
         )
-        await self._hooks.emit(
-            CallStarted(
-                project_id=self._project_id,
-                call_type=call_type,
-                model=model,
-                task_id=call.task_id,
-                iteration=iteration,
-            )
-        )
+        await self._hooks.emit(call.started(self._project_id))
         error_type = None
         try:
             with self._traced(call) as span:
-                reply = await self._recorded(call, span)
+                return call.answer(await self._recorded(call, span))
         except BaseException as error:
             error_type = code_of(error)
             raise
         finally:
             await self._tell(call, error_type)
-        return Answer(
-            text=reply.text,
-            model=model,
-            provider=entry.provider,
-            usage=call.usage,
-            cost_usd=call.cost,
-            latency_ms=call.latency_ms,
-            attempts=call.attempts,
-        )
 
     def _traced(self, call: Call) -> TracedBlock:
         entry, prompt = call.entry, call.prompt
         remote = self._remotes.get(entry.id)
         host, port = remote.server if remote else (None, None)
-        self.calls += 1
         return traced_llm_call(
             entry.id,
             call.call_type,
@@ -181,7 +174,7 @@ class UnifiedClient:
                 record_content(span, call.prompt, call.reply)
 
     async def _answered(self, call: Call, span: Span) -> Reply:
-        """Send requests until one is answered, or until no other may help."""
+        """Make requests until one is answered, or until no other may help."""
         worst = worst_case(call.entry, call.prompt)
         while True:
             self._deadline.check()
@@ -199,55 +192,69 @@ class UnifiedClient:
             await self._clock.sleep(wait_s)
 
     async def _attempt(self, call: Call, reservation: Reservation) -> Reply:
-        """Send one request; whatever becomes of it, what it cost is settled."""
+        """Make one request; whatever becomes of it, what it cost is settled."""
         timeout_s = min(self._attempt_timeout_s, self._deadline.remaining())
-        call.attempts += 1
-        if call.sent_s is None:
-            call.sent_s = self._clock.monotonic()
-        # Until something better is known, the request may have been made and billed.
-        usage, is_known = Usage(), False
+        call.began(self._clock.monotonic())
+        self.calls += call.attempts == 1
+        outcome = Outcome.UNBILLED
+
+        def departed() -> None:
+            nonlocal outcome
+            outcome = Outcome.LOST  # until something better is known
+
         try:
             async with asyncio.timeout(timeout_s):
-                reply = await self._providers[call.entry.id].complete(
-                    Request(
-                        model=call.entry.wire_name,
-                        call_type=call.call_type,
-                        prompt=call.prompt,
-                        timeout_s=timeout_s,
-                    )
-                )
-            call.reply, usage = reply, reply.usage
-            is_known = usage != Usage()
+                call.reply = await self._complete(call, timeout_s, departed)
+            outcome = Outcome.LOST if call.reply.usage == Usage() else Outcome.ANSWERED
         except TimeoutError:
-            raise self._too_late(call.entry, timeout_s) from None
+            raise self._too_late(call.entry, timeout_s, outcome) from None
         except ProviderError as error:
-            is_known = not error.billed
+            outcome = outcome if error.billed else Outcome.UNBILLED
             raise
         finally:
             call.ended_s = self._clock.monotonic()
-            self._settle(call, reservation, usage, is_known=is_known)
-        return reply
+            self._settle(call, reservation, outcome)
+        return call.reply
 
-    def _settle(
-        self, call: Call, reservation: Reservation, usage: Usage, *, is_known: bool
-    ) -> None:
-        if is_known and usage == Usage():
-            return  # refused: nothing to pay
-        cost = cost_of(call.entry, usage) if is_known else reservation.worst
-        reservation.settle(cost, estimated=not is_known)
-        call.bill(usage, reservation.cost)
+    async def _complete(self, call: Call, timeout_s: float, departed: Callable[[], None]) -> Reply:
+        request = Request(
+            model=call.entry.wire_name,
+            call_type=call.call_type,
+            prompt=call.prompt,
+            timeout_s=timeout_s,
+        )
+        if remote := self._remotes.get(call.entry.id):
+            return await remote.complete(request, departed=departed)
+        departed()  # there is no way to be lost on, so asking is being asked
+        return await self._providers[call.entry.id].complete(request)
+
+    def _settle(self, call: Call, reservation: Reservation, outcome: Outcome) -> None:
+        if outcome is Outcome.UNBILLED:
+            return
+        usage, cost = Usage(), reservation.worst
+        if outcome is Outcome.ANSWERED and call.reply is not None:
+            usage = call.reply.usage
+            cost = cost_of(call.entry, usage)
+        # A free model's lost reply is no guess: it cost nothing.
+        estimated = outcome is Outcome.LOST and cost > 0
+        reservation.settle(cost, estimated=estimated)
+        call.bill(usage, reservation.cost, estimated=estimated)
         self.usage += usage
         if call.task is not None:
             self.cost_of_task[call.task.id] += reservation.cost
 
-    def _too_late(self, entry: ModelEntry, timeout_s: float) -> ProviderError | TimeExceeded:
+    def _too_late(
+        self, entry: ModelEntry, timeout_s: float, outcome: Outcome
+    ) -> ProviderError | TimeExceeded:
         if timeout_s < self._attempt_timeout_s:
             return self._deadline.exceeded()
+        is_lost = outcome is Outcome.LOST
+        how = "gave no answer" if is_lost else "could not be reached"
         return ProviderError(
-            f"Model {entry.id!r} gave no answer within {timeout_s:g} s.",
+            f"Model {entry.id!r} {how} within {timeout_s:g} s.",
             code="timeout",
             retryable=True,
-            billed=True,
+            billed=is_lost,
         )
 
     async def _tell(self, call: Call, error_type: str | None) -> None:
@@ -260,17 +267,4 @@ class UnifiedClient:
                     spent_usd=self._ledger.spent,
                 )
             )
-        await self._hooks.emit(
-            CallCompleted(
-                project_id=self._project_id,
-                call_type=call.call_type,
-                model=call.entry.id,
-                provider=call.entry.provider,
-                task_id=call.task_id,
-                usage=call.usage,
-                cost_usd=call.cost,
-                latency_ms=call.latency_ms,
-                attempts=call.attempts,
-                error_type=error_type,
-            )
-        )
+        await self._hooks.emit(call.completed(self._project_id, error_type))

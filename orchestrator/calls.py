@@ -2,17 +2,30 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Final
 
 from orchestrator import spans
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import InvalidOutput, ProviderError
-from orchestrator.models import CallType, Prompt, Reply, Task, Usage
+from orchestrator.events import CallCompleted, CallStarted
+from orchestrator.models import Answer, CallType, Prompt, Reply, Task, Usage
 
 _CUT_OFF: Final = {
     "length": "at its limit of {limit} tokens. Raise the limit, or ask for less.",
     "content_filter": "by a content filter. Ask differently, or choose another model.",
 }
+
+
+class Outcome(Enum):
+    """What became of one request, as far as money goes."""
+
+    UNBILLED = "unbilled"
+    """It never left, or it was refused: there is nothing to pay."""
+    ANSWERED = "answered"
+    """Its usage is known, and paid."""
+    LOST = "lost"
+    """It may have been answered and billed, and nobody knows for how much."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +43,7 @@ class Call:
     ended_s: float = 0.0
     attempts: int = 0
     billed: bool = False
+    estimated: bool = False
     cost: Decimal = Decimal(0)
     usage: Usage = field(default_factory=Usage)
     reply: Reply | None = None
@@ -50,9 +64,16 @@ class Call:
         until_s = self.ended_s if self.sent_s is None else self.sent_s
         return (until_s - self.asked_s) * 1000
 
-    def bill(self, usage: Usage, cost: Decimal) -> None:
+    def began(self, now_s: float) -> None:
+        """Count a request that is about to be made."""
+        self.attempts += 1
+        if self.sent_s is None:
+            self.sent_s = now_s
+
+    def bill(self, usage: Usage, cost: Decimal, *, estimated: bool) -> None:
         """Add what one request used and cost."""
         self.billed = True
+        self.estimated |= estimated
         self.usage += usage
         self.cost += cost
 
@@ -70,6 +91,43 @@ class Call:
                 f"Model {self.entry.id!r} answered with nothing. Ask again, or choose another one."
             )
         return reply
+
+    def answer(self, reply: Reply) -> Answer:
+        """What the caller gets: the reply, with what all requests together took."""
+        return Answer(
+            text=reply.text,
+            model=self.entry.id,
+            provider=self.entry.provider,
+            usage=self.usage,
+            cost_usd=self.cost,
+            latency_ms=self.latency_ms,
+            attempts=self.attempts,
+        )
+
+    def started(self, project_id: str) -> CallStarted:
+        """What the hooks are told at its start."""
+        return CallStarted(
+            project_id=project_id,
+            call_type=self.call_type,
+            model=self.entry.id,
+            task_id=self.task_id,
+            iteration=self.iteration,
+        )
+
+    def completed(self, project_id: str, error_type: str | None) -> CallCompleted:
+        """What the hooks are told at its end."""
+        return CallCompleted(
+            project_id=project_id,
+            call_type=self.call_type,
+            model=self.entry.id,
+            provider=self.entry.provider,
+            task_id=self.task_id,
+            usage=self.usage,
+            cost_usd=self.cost,
+            latency_ms=self.latency_ms,
+            attempts=self.attempts,
+            error_type=error_type,
+        )
 
     def retried(self, error: ProviderError, wait_s: float) -> dict[str, Any]:
         """What the retry event says of the attempt that just failed."""
@@ -96,6 +154,8 @@ class Call:
         }
         if self.billed:
             result |= {spans.GEN_AI_USAGE_COST: cost, spans.OPERATION_COST: cost}
+        if self.estimated:
+            result[spans.COST_ESTIMATED] = True
         if self.reply is not None:
             result |= {
                 spans.GEN_AI_RESPONSE_MODEL: self.reply.served_model,

@@ -44,6 +44,24 @@ class Greeting(BaseModel):
     word: str
 
 
+class Remote(ScriptedProvider):
+    """Behind a network; its requests leave, unless told otherwise, as soon as they are made."""
+
+    server = ("api.example.com", 8443)
+    takes_temperature = False
+
+    def __init__(self, *steps: Step, reachable: bool = True) -> None:
+        super().__init__(*steps)
+        self._reachable = reachable
+
+    async def complete(
+        self, request: Request, *, departed: Callable[[], None] = lambda: None
+    ) -> Reply:
+        if self._reachable:
+            departed()
+        return await super().complete(request)
+
+
 def busy(retry_after_s: float | None = None) -> ProviderError:
     return ProviderError(
         "Too many requests.",
@@ -263,7 +281,71 @@ async def test_a_cancelled_request_may_have_been_billed_and_leaks_no_reservation
     assert (ledger.held, ledger.spent, ledger.estimated) == (USD(0), WORST, WORST)
     assert said(only(exported))["error.type"] == "cancelled"
     assert said(only(exported))["cost_usd"] == float(WORST)
+    assert said(only(exported))["orchestrator.cost.estimated"] is True
     assert [event.error_type for event in recorder.of(CallCompleted)] == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("reachable", "cost", "says"), [(True, WORST, "gave no answer"), (False, 0, "not be reached")]
+)
+def test_a_request_that_never_left_costs_nothing_and_one_that_did_its_worst_case(
+    exported: InMemorySpanExporter, *, reachable: bool, cost: Decimal, says: str
+) -> None:
+    ledger = Ledger(USD(1))
+    client = door(
+        {"m": Remote(hang, reachable=reachable)},
+        ledger=ledger,
+        clock=LoopClock(),
+        attempt_timeout_s=30,
+        retries=Retries(attempts=1),
+    )
+
+    with pytest.raises(ProviderError, match=says) as failure:
+        in_virtual_time(client.call("m", PROMPT, call_type="generate"))
+
+    assert failure.value.billed is reachable
+    assert ledger.spent == ledger.estimated == cost
+    assert said(only(exported)).get("orchestrator.cost.estimated", False) is reachable
+
+
+@pytest.mark.parametrize(("reachable", "cost"), [(True, WORST), (False, 0)])
+async def test_a_cancel_before_a_request_has_left_costs_nothing(
+    *, reachable: bool, cost: Decimal
+) -> None:
+    ledger, asked = Ledger(USD(1)), asyncio.Event()
+
+    async def swallow(request: Request) -> Step:
+        asked.set()
+        return await hang(request)
+
+    client = door({"m": Remote(swallow, reachable=reachable)}, ledger=ledger)
+    running = asyncio.create_task(client.call("m", PROMPT, call_type="generate"))
+    await asked.wait()
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert (ledger.spent, ledger.held) == (cost, 0)
+
+
+async def test_a_lost_reply_of_a_free_model_is_no_estimate(exported: InMemorySpanExporter) -> None:
+    free = model(price={"input": 0, "output": 0})
+
+    await door({"m": ScriptedProvider(dropped(), "hello")}, free).call(
+        "m", PROMPT, call_type="generate"
+    )
+
+    assert "orchestrator.cost.estimated" not in said(only(exported))
+
+
+async def test_a_call_that_its_budget_refused_is_not_counted() -> None:
+    client = door({"m": ScriptedProvider()}, ledger=Ledger(0))
+
+    with pytest.raises(BudgetExceeded):
+        await client.call("m", PROMPT, call_type="generate")
+
+    assert client.calls == 0
 
 
 async def test_spending_past_a_share_of_the_budget_is_told_after_the_settlement() -> None:
@@ -454,6 +536,7 @@ async def test_the_span_leaves_out_what_nobody_said(exported: InMemorySpanExport
         "orchestrator.fallback.from",
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.reasoning.output_tokens",
+        "orchestrator.cost.estimated",
         "server.address",
         "error.type",
     }
@@ -476,15 +559,10 @@ async def test_a_refused_call_was_not_billed_and_reports_no_usage(
     )
 
 
-class _Remote(ScriptedProvider):
-    server = ("api.example.com", 8443)
-    takes_temperature = False
-
-
 async def test_a_remote_provider_is_named_by_host_and_port_and_an_unsent_temperature_is_not(
     exported: InMemorySpanExporter,
 ) -> None:
-    await door({"m": _Remote()}).call("m", PROMPT, call_type="generate")
+    await door({"m": Remote()}).call("m", PROMPT, call_type="generate")
 
     attributes = said(only(exported))
     assert (attributes["server.address"], attributes["server.port"]) == ("api.example.com", 8443)

@@ -379,6 +379,24 @@ async def test_nobody_listening_is_said_with_the_host_and_costs_nothing() -> Non
     assert (error.code, error.retryable, error.billed) == ("connection_error", True, False)
 
 
+@pytest.mark.parametrize(("scheme", "departures"), [("http", 1), ("https", 0)])
+async def test_a_request_departs_when_it_is_written_and_not_before(
+    scheme: str, departures: int
+) -> None:
+    """Whoever speaks no TLS has read a plain request, and no encrypted one."""
+    told: list[None] = []
+
+    async with (
+        raw_server(b"this is no HTTP\r\n") as url,
+        provider_at(url.replace("http:", f"{scheme}:")) as provider,
+    ):
+        with pytest.raises(ProviderError) as failure:
+            await provider.complete(request(), departed=lambda: told.append(None))
+
+    assert len(told) == departures
+    assert failure.value.billed is bool(departures)
+
+
 # Through the door: what the server saw is what the span says
 
 

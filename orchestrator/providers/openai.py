@@ -2,7 +2,8 @@
 
 import asyncio
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import cache
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from orchestrator.models import Reply, Request, Usage
 from orchestrator.providers import refusals
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
     from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletion
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _OPENAI_URL: Final = "https://api.openai.com/v1"
 _REASONING: Final = "reasoning"
 _PORTS: Final = {"http": 80, "https": 443}
+_DEPARTED: Final[ContextVar[Callable[[], None]]] = ContextVar("departed")
+"""Whom the request of this task tells of its departure: the SDK hands nothing through to HTTP."""
 
 
 class OpenAIProvider:
@@ -53,8 +57,10 @@ class OpenAIProvider:
         self.takes_temperature = _REASONING not in entry.tags
         """Whether a prompt's temperature is sent."""
 
-    async def complete(self, request: Request) -> Reply:
-        """Answer one request.
+    async def complete(
+        self, request: Request, *, departed: Callable[[], None] = lambda: None
+    ) -> Reply:
+        """Answer one request; `departed` is called just before anything of it leaves.
 
         Raises:
             ProviderError: it was refused or broke off; says whether to try again.
@@ -62,12 +68,15 @@ class OpenAIProvider:
         client = await self._opened()
         import openai
 
+        token = _DEPARTED.set(departed)
         try:
             completion: ChatCompletion = await client.chat.completions.create(**self._body(request))
         except (openai.APIError, JSONDecodeError, UnicodeDecodeError) as error:
             failure = self._failure(error, request)
         else:
             return self._reply(completion)
+        finally:
+            _DEPARTED.reset(token)
         # Not raised within the `except`: the SDK's exception holds the vendor's text, and must
         # not hang on ours as its context.
         raise failure
@@ -88,7 +97,12 @@ class OpenAIProvider:
         """Import the SDK, which takes seconds, with the parts that it imports late by itself."""
         import openai
 
-        client = openai.AsyncOpenAI(api_key=self._key, base_url=self._base_url, max_retries=0)
+        client = openai.AsyncOpenAI(
+            api_key=self._key,
+            base_url=self._base_url,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"request": [_watch]}),
+        )
         _ = client.chat.completions
         return client
 
@@ -143,6 +157,19 @@ class OpenAIProvider:
         if isinstance(error, openai.APITimeoutError):
             return refusals.timed_out(entry, request.timeout_s)
         return refusals.broken_off(entry, host)
+
+
+async def _watch(request: "httpx2.Request") -> None:
+    """Have the HTTP library tell when it begins to write this request."""
+    departed = _DEPARTED.get()
+
+    async def trace(event: str, info: dict[str, Any]) -> None:
+        is_written = event.endswith(".send_request_headers.started")
+        # What a proxy is asked for first, a way to the server, carries nothing of the request.
+        if is_written and info["request"].method != b"CONNECT":
+            departed()
+
+    request.extensions["trace"] = trace
 
 
 def _key(entry: ModelEntry, environ: Mapping[str, str]) -> str:
