@@ -23,6 +23,7 @@ _STAGE = pytest.StashKey[Stage]()
 _SCENE = pytest.StashKey["Scene"]()
 _ARRIVED = pytest.StashKey["OtlpCapture"]()
 _SNAPSHOT = pytest.StashKey["SpanSnapshot"]()
+_LOCKED = pytest.StashKey[bool]()
 _SECTION = "Captured spans"
 _ARRIVED_SECTION = "Captured spans (OTLP)"
 _SDK = ("the OpenTelemetry SDK", "opentelemetry.sdk.trace")
@@ -81,7 +82,7 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, obje
         ours = request.node.stash.get(_SCENE, None)
         if ours is None:
             return (yield)
-        with ours.claim():
+        with ours.fixture():
             return (yield)
 
 
@@ -135,6 +136,22 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a worker of pytest-xdist whether it has compared snapshots."""
+    if getattr(node, "workeroutput", {}).get("span_snapshot"):
+        node.config.stash[_LOCKED] = True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+    """Call no snapshot unused after a run that was cut short: tests may not have come to it."""
+    cut = session.shouldfail or session.shouldstop or exitstatus == pytest.ExitCode.INTERRUPTED
+    if cut and session.config.stash.get(_LOCKED, False):
+        session.config.option.disable_unused_snapshots = True
+    yield
+
+
 def _require(fixture: str, *packages: tuple[str, str]) -> None:
     """Fail the test with one sentence where a package cannot be imported."""
     for package, module in packages:
@@ -150,6 +167,8 @@ def _snapshot(item: pytest.Item) -> SpanSnapshot:
 
     if _SNAPSHOT not in item.stash:
         item.stash[_SNAPSHOT] = snapshot_of(item)
+        item.config.stash[_LOCKED] = True
+        getattr(item.config, "workeroutput", {})["span_snapshot"] = True
     return item.stash[_SNAPSHOT]
 
 

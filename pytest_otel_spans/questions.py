@@ -209,7 +209,7 @@ class Capture(ABC):
         roots = [root for root in given if isinstance(root, SpanPattern | AnyOrder)]
         if not roots or len(roots) < len(given):
             return NotImplemented  # a snapshot, for one, compares for itself
-        return match_roots(self.forest, roots).holds
+        return bool(self.forest.nodes) and match_roots(self.forest, roots).holds
 
     __hash__ = object.__hash__
 

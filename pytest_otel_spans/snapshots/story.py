@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -55,12 +56,16 @@ def tell(forest: Forest, unordered: Sequence[str] = ()) -> Story:
     """
     broods = _broods(forest, unordered)
     steps = _steps(broods)
+
+    def path_of(node: SpanNode) -> str:
+        return "/".join(reversed([steps[one] for one in node.lineage()]))
+
     rows: list[Row] = []
     nodes: list[SpanNode] = []
     waiting = [(root, 0) for root in reversed(broods[None])]
     while waiting:
         node, level = waiting.pop()
-        own = [_span(node, level), *_remarks(node, level + 1, steps)]
+        own = [_span(node, level), *_remarks(node, level + 1, path_of)]
         rows += own
         nodes += [node] * len(own)
         waiting += [(child, level + 1) for child in reversed(broods.get(node, ()))]
@@ -101,12 +106,12 @@ def _span(node: SpanNode, level: int) -> Row:
     )
 
 
-def _remarks(node: SpanNode, level: int, steps: Mapping[SpanNode, str]) -> Iterable[Row]:
+def _remarks(node: SpanNode, level: int, path_of: Callable[[SpanNode], str]) -> Iterable[Row]:
     for event in node.events:
         attributes = MappingProxyType(_told(event))
         yield Row(level=level, what="event", name=event.name, attributes=attributes)
     for link in node.links:
-        path = NOT_CAPTURED if link.target is None else _path(link.target, steps)
+        path = NOT_CAPTURED if link.target is None else path_of(link.target)
         attributes = MappingProxyType(dict(link.attributes))
         yield Row(level=level, what="link", name=path, attributes=attributes)
 
@@ -119,10 +124,6 @@ def _told(event: Event) -> dict[str, Any]:
     if told.get(MESSAGE) == "":
         del told[MESSAGE]
     return told
-
-
-def _path(node: SpanNode, steps: Mapping[SpanNode, str]) -> str:
-    return "/".join(reversed([steps[one] for one in node.lineage()]))
 
 
 _Broods = dict[SpanNode | None, tuple[SpanNode, ...]]
@@ -180,5 +181,5 @@ class _Anonymous(Numbering):
 
 
 def _own_text(node: SpanNode) -> str:
-    rows = [_span(node, 0), *_remarks(node, 1, {})]
+    rows = [_span(node, 0), *_remarks(node, 1, attrgetter("name"))]  # a path depends on the order
     return format_rows(masked(row, Masks(), _Anonymous()) for row in rows)
