@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from opentelemetry import trace
+
 from pytest_otel_spans.capture import SpanCapture
 from pytest_otel_spans.hub import Hub, hub
 from pytest_otel_spans.owners import no_current_span
@@ -24,14 +26,19 @@ class Scene:
         self._recording = recording
         self._owners = hub.owners
 
-    def claim(self) -> AbstractContextManager[None]:
-        """Make the current context, and what is copied from it, this test's."""
-        return self._owners.claim(self._recording)
+    def fixture(self) -> AbstractContextManager[None]:
+        """Claim the context for a fixture, and let no span of a plugin be current there.
+
+        A span of the test's own stays: one fixture may hold it open for the next.
+        """
+        current = trace.get_current_span().get_span_context()
+        own = not current.is_valid or current.span_id in self._recording.places
+        return self._owners.claim(self._recording) if own else self.body()
 
     @contextmanager
     def body(self) -> Iterator[None]:
-        """Claim the context, and let no span be current that a plugin or fixture holds open."""
-        with self.claim(), no_current_span():
+        """Claim the context for the test, and let no span at all be current there."""
+        with self._owners.claim(self._recording), no_current_span():
             yield
 
 

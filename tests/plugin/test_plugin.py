@@ -429,6 +429,31 @@ def test_what_a_fixture_set_going_stays_with_its_test(pytester: pytest.Pytester,
     run().assert_outcomes(passed=2)
 
 
+def test_a_span_that_one_fixture_holds_open_is_current_in_the_next_and_not_in_the_body(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile("""
+        import pytest
+        from app import open_span, tracer
+
+        @pytest.fixture
+        def holds(spans):
+            with tracer.start_as_current_span("held"):
+                yield
+
+        @pytest.fixture
+        def next_one(holds):
+            open_span("below")
+
+        def test_one(spans, next_one):
+            open_span("body")
+            assert spans.one("held / below")
+            assert [root.name for root in spans.roots] == ["held", "body"]
+    """)
+
+    run().assert_outcomes(passed=1)
+
+
 # Other plugins
 
 
@@ -485,14 +510,15 @@ def test_a_plugin_that_keeps_a_span_open_around_the_test_stays_outside(
 
         @pytest.fixture
         def later(spans):
+            open_span("opened")
             yield spans
             open_span("closed")
-            assert [node.name for node in spans.forest.nodes] == ["body", "closed"]
+            assert [node.name for node in spans.forest.nodes] == ["opened", "body", "closed"]
 
         def check(spans):
             assert not trace.get_current_span().is_recording()
             open_span("body")
-            assert [root.name for root in spans.roots] == ["body"]
+            assert spans.roots[-1].name == "body"
             assert spans.orphans == ()
 
         def test_sync(spans, later, resource):
