@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
 from pytest_otel_spans.expected import Path, SpanPattern
+from pytest_otel_spans.facts import own_differences
+from pytest_otel_spans.names import name_matches
 from pytest_otel_spans.path import Selector, as_path, select
 from pytest_otel_spans.render import counted, outline, path_text
+from pytest_otel_spans.slips import close_names
 from pytest_otel_spans.tree import Forest, SpanNode
+from pytest_otel_spans.wording import own_lines
 
 _SHOWN: Final = 20
+_ALIKE: Final = 0.5  # from 0 to 1
 _RELATIONS: Final = {"child": "a child of", "descendant": "below", "root": "a root"}
 
 
 def listed(nodes: Sequence[SpanNode]) -> str:
     """List where spans stand, a line each."""
-    lines = [f"\n  {path_text(node)}" for node in nodes[:_SHOWN]]
-    if len(nodes) > _SHOWN:
-        lines.append(f"\n  … and {len(nodes) - _SHOWN:,} more")
-    return "".join(lines)
+    return "".join([*(f"\n  {path_text(node)}" for node in nodes[:_SHOWN]), _more(nodes)])
+
+
+def unlike(nodes: Sequence[SpanNode], selector: Selector) -> str:
+    """List where spans stand, each with what it has instead of what the selector says."""
+    pattern = as_path(selector).patterns[-1]
+    lines = []
+    for node in nodes[:_SHOWN]:
+        differences = own_differences(pattern, node, "selects")
+        said = (f"\n    {line}" for line in own_lines(differences, pattern, node, {}))
+        lines.append(f"\n  {path_text(node)}{''.join(said)}")
+    return "".join([*lines, _more(nodes)])
 
 
 def nothing_matches(selector: Selector, forest: Forest, why_empty: str) -> str:
@@ -33,7 +45,8 @@ def nothing_matches(selector: Selector, forest: Forest, why_empty: str) -> str:
     """
     if not forest.nodes:
         return f"0 spans match {selector!r}.\n\n{why_empty}"
-    return f"0 spans match {selector!r}{_closest(as_path(selector), forest)}.\n\n{outline(forest)}"
+    closest = _closest(as_path(selector), forest)
+    return f"0 spans match {selector!r}{closest}\n\n{outline(forest)}"
 
 
 def _closest(path: Path, forest: Forest) -> str:
@@ -43,25 +56,23 @@ def _closest(path: Path, forest: Forest) -> str:
             continue
         elsewhere = select(forest, pattern)
         if not elsewhere:
-            return _closest_name(pattern, forest)
+            return _closest_span(pattern, forest)
         above = f" {path.patterns[step - 1].name!r}" if step else ""
         return (
             f": {counted(len(elsewhere), 'span')} like {pattern.name!r}, none of them "
-            f"{_RELATIONS[axis]}{above}"
+            f"{_RELATIONS[axis]}{above}."
         )
-    return ""
+    return "."
 
 
-def _closest_name(pattern: SpanPattern, forest: Forest) -> str:
-    matcher = SequenceMatcher(b=str(pattern.name))
+def _closest_span(pattern: SpanPattern, forest: Forest) -> str:
+    namesakes = [node for node in forest.nodes if name_matches(pattern.name, node.name)]
+    if namesakes:
+        return f"; by its name it would be:{unlike(namesakes, pattern)}"
     names = dict.fromkeys(node.name for node in forest.nodes)
-    close = get_close_matches(str(pattern.name), names)
-    if not close:
-        return ""
+    close = close_names(pattern.name, names, _ALIKE)
+    return f"; the closest name is {close[0]!r}." if close else "."
 
-    def likeness(name: str) -> float:
-        matcher.set_seq1(name)
-        return matcher.ratio()
 
-    first = max((name for name in names if name in close), key=likeness)
-    return f"; the closest name is {first!r}"
+def _more(nodes: Sequence[SpanNode]) -> str:
+    return f"\n  … and {len(nodes) - _SHOWN:,} more" if len(nodes) > _SHOWN else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_otel_spans.answers import listed, nothing_matches
+from pytest_otel_spans.answers import listed, nothing_matches, unlike
 from pytest_otel_spans.path import Selector, select
 from pytest_otel_spans.render import counted, outline
 from pytest_otel_spans.tree import Forest, SpanNode
@@ -105,7 +105,7 @@ class Selection:
         if culprits:
             self._fail(
                 f"{self._some(culprits)} {'does' if len(culprits) == 1 else 'do'} not fit "
-                f"{pattern!r}:{listed(culprits)}"
+                f"{pattern!r}:{unlike(culprits, pattern)}"
             )
         return self
 

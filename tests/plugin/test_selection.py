@@ -6,6 +6,7 @@ import pytest
 from opentelemetry import trace
 
 from pytest_otel_spans import Selection, SpanCapture, span
+from pytest_otel_spans.path import Selector
 
 TRACER = trace.get_tracer("tests.selection")
 Interval = tuple[str, int, int | None]
@@ -86,9 +87,43 @@ def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCaptu
         == f"""\
 1 of 3 spans that match 'call:*' does not fit span('call:*', {{'model': 'a'}}):
   run/call:b
+    model  - 'a'
+           + 'b'
 
 {spans.text()}"""
     )
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ("run / cal:a", "; the closest name is 'call:a'."),
+        ("run / zzzzz", "."),
+        ("call:b / run", ": 1 span like 'run', none of them a child of 'call:b'."),
+        ("call:b // call:a", ": 2 spans like 'call:a', none of them below 'call:b'."),
+        ("/ call:a", ": 2 spans like 'call:a', none of them a root."),
+        (
+            span("call:b", {"model": "z", "cost_usd": float}),
+            "; by its name it would be:\n  run/call:b\n    model  - 'z'\n           + 'b'",
+        ),
+    ],
+    ids=["a slip", "nothing like it", "a child", "a descendant", "a root", "an attribute"],
+)
+def test_what_was_not_found_is_explained_by_what_there_is(
+    spans: SpanCapture, calls: Selection, selector: Selector, said: str
+) -> None:
+    with pytest.raises(AssertionError) as failed:
+        spans.one(selector)
+
+    assert str(failed.value) == f"0 spans match {selector!r}{said}\n\n{spans.text()}"
+
+
+def test_a_long_list_of_spans_is_cut(spans: SpanCapture) -> None:
+    for _ in range(25):
+        TRACER.start_span("a").end()
+
+    with pytest.raises(AssertionError, match=r"a\[19\]\n  … and 5 more\n\n"):
+        spans.none("a")
 
 
 @pytest.mark.parametrize(
