@@ -68,6 +68,7 @@ class SpanPattern(Composite):
         aliases: The names that `.as_` gives in the pattern and below it.
         listed: The children where they can be compared one by one, None where they cannot.
         has_relatives: Whether it speaks of links, descendants or what never stands below.
+        forbids: Whether it, or a pattern below it, says what never stands there.
     """
 
     OWN: ClassVar = (
@@ -98,15 +99,18 @@ class SpanPattern(Composite):
     aliases: frozenset[str] = field(init=False)
     listed: tuple[SpanPattern, ...] | None = field(init=False)
     has_relatives: bool = field(init=False)
+    forbids: bool = field(init=False)
 
     def __post_init__(self) -> None:
         labels = _NONE
         aliases = _NONE if self.alias is None else frozenset((self.alias,))
         for values in (self.attributes, *(event.attributes for event in self.events)):
             labels = labels.union(*map(labels_in, values.values())) if values else labels
+        forbids = bool(self.nevers)
         for part in (*self.children, *self.links, *self.descendants, *self.nevers):
             labels = labels | part.labels if part.labels else labels
             aliases = aliases | part.aliases if part.aliases else aliases
+            forbids = forbids or part.forbids
         object.__setattr__(self, "fixed", fixed_name(self.name))
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "aliases", aliases)
@@ -115,6 +119,7 @@ class SpanPattern(Composite):
         object.__setattr__(self, "listed", listed)
         has_relatives = bool(self.links or self.descendants or self.nevers)
         object.__setattr__(self, "has_relatives", has_relatives)
+        object.__setattr__(self, "forbids", forbids)
 
     @property
     def has_body(self) -> bool:

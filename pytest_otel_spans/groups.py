@@ -29,6 +29,7 @@ class AnyOrder(Composite):
         opened: Whether `...` was among the members, which opens that node.
         labels: The labels of `same` in the members.
         aliases: The names that `.as_` gives in the members.
+        forbids: Whether a member, or a pattern below it, says what never stands there.
     """
 
     OWN: ClassVar = ("opened",)
@@ -39,10 +40,12 @@ class AnyOrder(Composite):
     opened: bool = False
     labels: frozenset[str] = field(init=False)
     aliases: frozenset[str] = field(init=False)
+    forbids: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _NONE.union(*(one.labels for one in self.members)))
         object.__setattr__(self, "aliases", _NONE.union(*(one.aliases for one in self.members)))
+        object.__setattr__(self, "forbids", any(one.forbids for one in self.members))
 
     def pieces(self) -> Iterator[str | Composite]:
         """Yield the parts of `any_order(...)`."""
@@ -61,6 +64,7 @@ class OneOf(Composite):
             alternative is a `OneOf`, those of one that was given are among these.
         labels: The labels of `same` in the alternatives.
         aliases: The names that `.as_` gives in the alternatives.
+        forbids: Whether an alternative, or a pattern below it, says what never stands there.
     """
 
     INNER: ClassVar = ("alternatives",)
@@ -68,11 +72,13 @@ class OneOf(Composite):
     alternatives: tuple[SpanPattern | AnyOrder, ...]
     labels: frozenset[str] = field(init=False)
     aliases: frozenset[str] = field(init=False)
+    forbids: bool = field(init=False)
 
     def __post_init__(self) -> None:
         options = self.alternatives
         object.__setattr__(self, "labels", _NONE.union(*(one.labels for one in options)))
         object.__setattr__(self, "aliases", _NONE.union(*(one.aliases for one in options)))
+        object.__setattr__(self, "forbids", any(one.forbids for one in options))
 
     def pieces(self) -> Iterator[str | Composite]:
         """Yield the parts of `one_of(...)`."""

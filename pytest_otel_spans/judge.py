@@ -228,7 +228,7 @@ class Judge:
             if not self._is_enough(descendant, len(found)):
                 yield Difference(aspect="descendant", expected=descendant, actual=tuple(found))
         for never in pattern.nevers:
-            if found := self.below(never, node):
+            if self.is_decided(never) and (found := self.below(never, node)):
                 yield Difference(aspect="never", expected=never, actual=tuple(found))
 
 

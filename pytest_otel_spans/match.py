@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from pytest_otel_spans.alignment import Alignment, Missing, align
 from pytest_otel_spans.binding import Place, bind
-from pytest_otel_spans.composite import Composite
 from pytest_otel_spans.expected import Body, ChildPart, SpanPattern, body_of
 from pytest_otel_spans.facts import Difference, Mode, own_differences, own_holds
+from pytest_otel_spans.groups import AnyOrder, Member
 from pytest_otel_spans.judge import Judge
 from pytest_otel_spans.level import Level, Pair
 from pytest_otel_spans.names import name_matches
@@ -134,8 +134,9 @@ def _named(judge: Judge, pairs: Iterable[Pair]) -> dict[str, tuple[SpanNode, ...
 
 def _notes(forest: Forest, body: Body) -> Iterator[str]:
     """Yield a hint for each `never` whose name no span bears, but one bears a name much like it."""
-    names = {node.name: None for node in forest.nodes}
-    for never in dict.fromkeys(_nevers(body)):
+    nevers = dict.fromkeys(_nevers(body))
+    names = dict.fromkeys(node.name for node in forest.nodes) if nevers else {}
+    for never in nevers:
         name = never.name
         if isinstance(name, re.Pattern) or any(name_matches(name, one) for one in names):
             continue
@@ -146,9 +147,12 @@ def _notes(forest: Forest, body: Body) -> Iterator[str]:
 
 def _nevers(body: Body) -> Iterator[SpanPattern]:
     yield from body.nevers
-    agenda: list[Composite] = list(body.children)
+    agenda: list[Member] = [member for member in body.children if member.forbids]
     while agenda:
-        part = agenda.pop()
-        if isinstance(part, SpanPattern):
-            yield from part.nevers
-        agenda += part.inner()
+        member = agenda.pop()
+        if isinstance(member, SpanPattern):
+            yield from member.nevers
+            inner: tuple[Member, ...] = (*member.children, *member.descendants, *member.links)
+        else:
+            inner = member.members if isinstance(member, AnyOrder) else member.alternatives
+        agenda += [one for one in inner if one.forbids]
