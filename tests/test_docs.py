@@ -1,6 +1,7 @@
 """The page on span testing does what it says: its examples run, its tables hold."""
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -150,21 +151,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def run_pytest(folder: Path, number: int, *arguments: str) -> dict[tuple[int, str, str], Verdict]:
     report = folder / f"report-{number}.xml"
     options = (
-        *(
-            "--color=no",
-            "-W",
-            "error",
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:xdist",
-            "-p",
-            "no:cacheprovider",
-        ),
+        *("--color=no", "-W", "error", "-p", "otel_spans", "-p", "syrupy", "-p", "asyncio"),
         *("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"),
         *("-o", "junit_logging=system-out", f"--junitxml={report}", f"--rootdir={folder}"),
     )
-    said = output(folder, *options, *arguments)
+    said = output(folder, *options, *arguments, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert report.exists(), said
     return {
         (number, f"{case.get('classname', '').split('.')[0]}.py", case.get("name", "")): read(case)
@@ -172,10 +163,15 @@ def run_pytest(folder: Path, number: int, *arguments: str) -> dict[tuple[int, st
     }
 
 
-def output(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "pytest", *arguments]
+def output(folder: Path, *arguments: str, **environ: str) -> str:
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=folder, timeout=100
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=os.environ | environ,
+        timeout=100,
     )
     return done.stdout + done.stderr
 
@@ -248,9 +244,9 @@ def test_the_commands_are_those_of_this_package() -> None:
 def test_the_plugin_is_off_where_the_page_says_so(page: Run) -> None:
     assert "`-p no:otel_spans`" in TEXT
 
-    assert "fixture 'spans' not found" in output(
-        page.folder, "test_shop.py", "-p", "no:otel_spans", "-p", "no:cacheprovider"
-    )
+    said = output(page.folder, "test_shop.py", "-p", "no:otel_spans")
+
+    assert "fixture 'spans' not found" in said
 
 
 @pytest.mark.parametrize("anchor", re.findall(r"\]\(#([^)]+)\)", TEXT))
@@ -340,7 +336,7 @@ def test_everything_of_a_span_is_in_the_reference() -> None:
 
 
 def test_every_fixture_is_in_the_reference(page: Run) -> None:
-    said = output(page.folder, "--fixtures", "-p", "no:cacheprovider", "test_shop.py")
+    said = output(page.folder, "--fixtures", "test_shop.py")
 
     ours = re.findall(r"^(\w+) -- \S*pytest_otel_spans/plugin\.py", said, re.MULTILINE)
     assert entries("Fixtures") == set(ours)
