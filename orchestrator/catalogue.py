@@ -1,4 +1,4 @@
-"""Which models exist, as data: a YAML file checked by pydantic."""
+"""Which models exist, as data: a file checked by pydantic."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from orchestrator.errors import InputError
+from orchestrator import documents
 
 Api = Literal["offline", "openai", "anthropic", "google"]
 """The wire protocol a model is reached by; `offline` is the embedded one."""
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Price(_Strict):
@@ -101,18 +101,6 @@ def load_catalogue(path: Path) -> Catalogue:
     """Read a catalogue file.
 
     Raises:
-        InputError: it cannot be read, is not YAML, or does not describe models.
+        InputError: it cannot be read or parsed, or does not describe models.
     """
-    try:
-        return Catalogue.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"Cannot read the catalogue {str(path)!r}: {error.strerror}.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"The catalogue {str(path)!r} is not YAML: {error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(
-            f"The catalogue {str(path)!r} is wrong at {where}: {first['msg']} "
-            f"(found {first['input']!r:.80})."
-        ) from error
+    return documents.load(path, Catalogue, "catalogue")

@@ -1,13 +1,12 @@
 """Policies as data: what organisation, team and job demand of every model, checked when read."""
 
-import json
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from orchestrator import documents
 from orchestrator.catalogue import Catalogue
 from orchestrator.errors import InputError
 
@@ -85,16 +84,7 @@ def load_policies(path: Path) -> tuple[Policy, ...]:
         InputError: it cannot be read or parsed, says a thing twice, or does not describe
             policies. Nothing is guessed and nothing is skipped: policies fail closed.
     """
-    document = _read(path)
-    try:
-        return _PolicyFile.model_validate(document).policies
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(
-            f"The policy file {str(path)!r} is wrong at {where}: {first['msg']} "
-            f"(found {first['input']!r:.80})."
-        ) from error
+    return documents.load(path, _PolicyFile, "policy file").policies
 
 
 def refuse_unknown(policies: Iterable[Policy], catalogue: Catalogue) -> None:
@@ -130,38 +120,3 @@ def _refuse_strangers(
                 f"Policy {policy.name!r} names {name!r} in {rule}, but no model of the catalogue "
                 f"has that; known are {', '.join(sorted(known)) or 'none'}."
             )
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, where YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        _refuse_twice(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        return super().construct_mapping(node, deep)
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    _refuse_twice(key for key, _ in pairs)
-    return dict(pairs)
-
-
-def _refuse_twice(keys: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for key in keys:
-        if key in seen:
-            raise ValueError(f"the key {key!r} stands twice in one place")
-        seen.add(key)
-
-
-def _read(path: Path) -> object:
-    # JSON has its own parser: YAML's refuses the tabs that JSON may be indented with.
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            return json.loads(text, object_pairs_hook=_object)
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise InputError(f"Cannot read the policy file {str(path)!r}: {error.strerror}.") from error
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        what = " ".join(str(error).split())
-        raise InputError(f"The policy file {str(path)!r} cannot be parsed: {what}.") from error

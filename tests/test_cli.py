@@ -408,15 +408,16 @@ BAD_INPUT = {
     "files of a plan": ((*PROJECT, "--plan-only", "--output-dir", "out"), "leave --output-dir out"),
     "a run file that is not there": (("--file", "no.yaml"), "Cannot read the run file 'no.yaml'"),
     "a run file that is a directory": (("--file", "."), "Cannot read the run file '.'"),
-    "a run file that is no YAML": (("--file", "broken.yaml"), "'broken.yaml' is not YAML"),
-    "a run file that is no text": (("--file", "binary.yaml"), "'binary.yaml' is not YAML"),
+    "a run file that is no YAML": (("--file", "broken.yaml"), "'broken.yaml' cannot be parsed"),
+    "a run file that is no text": (("--file", "binary.yaml"), "'binary.yaml' cannot be parsed"),
     "a run file that is a list": (("--file", "list.yaml"), "holds ['project'] instead of entries"),
-    "an unknown key": (("--file", "unknown.yaml"), "'unknown.yaml' has an unknown key 'budjet'"),
-    "a wrong entry": (("--file", "wrong.yaml"), "'budget' in 'wrong.yaml' cannot be 'much'"),
-    "a budget that is a boolean": (
-        ("--file", "bool.yaml"),
-        "'budget' in 'bool.yaml' cannot be True",
+    "an unknown key": (
+        ("--file", "unknown.yaml"),
+        "'unknown.yaml' is wrong: there is no key 'projct'; did you mean 'project'?",
     ),
+    "a key that stands twice": (("--file", "twice.yaml"), "the key 'budget' stands twice"),
+    "a wrong entry": (("--file", "wrong.yaml"), "'wrong.yaml' is wrong: budget cannot be 'much'"),
+    "a budget that is a boolean": (("--file", "bool.yaml"), "budget cannot be True"),
     "a catalogue that is not there": ((*PROJECT, "--models", "no.yaml"), "'no.yaml'"),
     "a catalogue that is none": ((*PROJECT, "--models", "list.yaml"), "'list.yaml'"),
     "policies that are not there": ((*PROJECT, "--policies", "no.yaml"), "'no.yaml'"),
@@ -436,7 +437,8 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
     (here / "broken.yaml").write_text("project: [")
     (here / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (here / "list.yaml").write_text("[project]")
-    (here / "unknown.yaml").write_text("project: Build it\nbudjet: 1")
+    (here / "unknown.yaml").write_text("projct: Build it")
+    (here / "twice.yaml").write_text("project: Build it\nbudget: 1\nbudget: 2")
     (here / "wrong.yaml").write_text("project: Build it\nbudget: much")
     (here / "bool.yaml").write_text("project: Build it\nbudget: yes")
     before = sorted(here.iterdir())

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 
+from orchestrator import documents
 from orchestrator.errors import InputError
 from orchestrator.models import Settings
 
@@ -91,16 +90,11 @@ def describe(flags: Mapping[str, Any], file: Path | None) -> RunFile:
     try:
         return RunFile.model_validate({**entries, **given})
     except ValidationError as error:
-        raise InputError(_sentence(error.errors()[0], given, file)) from error
+        raise InputError(_sentence(error, given, file)) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read the run file {str(file)!r}: {error.strerror}.") from error
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"The run file {str(file)!r} is not YAML: {error}.") from error
+    entries = documents.read(file, "run file")
     if not isinstance(entries, dict):
         raise InputError(
             f"The run file {str(file)!r} holds {reprlib.repr(entries)} instead of entries such as "
@@ -112,18 +106,15 @@ def _read(file: Path) -> dict[str, Any]:
     return {str(key): value for key, value in {**entries, **beside}.items()}
 
 
-def _sentence(problem: ErrorDetails, given: Mapping[str, Any], file: Path | None) -> str:
-    """Name the place in the user's terms, the value, and what to do about it."""
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "missing":
-        return f"There is no {key}; say it with --{key} TEXT or in a --file."
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(RunFile.model_fields)
-        return f"The run file {str(file)!r} has an unknown key {key!r}; it may have {known}."
-    place = f"--{key.replace('_', '-')}" if key in given else f"{key!r} in {str(file)!r}"
-    cause = problem.get("ctx", {}).get("error", problem["msg"])
-    value = reprlib.repr(problem["input"])
-    return f"{place} cannot be {value}: {str(cause)[:1].lower()}{str(cause)[1:]}."
+def _sentence(error: ValidationError, given: Mapping[str, Any], file: Path | None) -> str:
+    """Name the place in the user's terms: the flag, the entry, or what nobody said."""
+    fault = documents.fault(error, RunFile)
+    if fault == "project is missing":
+        return "There is no project; say it with --project TEXT or in a --file."
+    key = fault.partition(" ")[0]
+    if key in given:
+        return f"--{key.replace('_', '-')}{fault.removeprefix(key)}."
+    return f"The run file {str(file)!r} is wrong: {fault}."
 
 
 def _is_unicode(text: str) -> bool:
