@@ -13,7 +13,7 @@ from orchestrator.models import Reply, Request, Usage
 from orchestrator.ports import Clock
 from orchestrator.providers.offline import tokens
 from orchestrator.providers.offline.assignment import Assignment, read
-from orchestrator.providers.offline.judging import named
+from orchestrator.providers.offline.judging import criticised
 from orchestrator.providers.offline.planning import planned
 from orchestrator.providers.offline.writing import drafted, judgement, revised
 
@@ -63,8 +63,7 @@ def _answer(request: Request, work: Assignment) -> str:
         case "revise":
             return revised(work)
         case "critique":
-            points = (f"It lacks this: {point}." for point in named(judgement(work)))
-            return CritiqueAnswer(points=tuple(points)).model_dump_json()
+            return CritiqueAnswer(points=criticised(judgement(work))).model_dump_json()
         case "evaluate":
             judged = judgement(work)
             return ScoreAnswer(reason=judged.reason, score=judged.score).model_dump_json()

@@ -1,12 +1,13 @@
 """One request, read back from the sections of its prompt."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.prompts import Heading, Section, sections
-from orchestrator.providers.offline.subject import Subject, subject_of
-from orchestrator.providers.offline.words import phrases, says
+from orchestrator.providers.offline.kernel import kernel_for
+from orchestrator.providers.offline.subject import Kind, Subject, subject_of
+from orchestrator.providers.offline.words import phrases, says, stems
 
 MOST_CRITERIA: Final = 16
 """More are not looked at: nobody reads a text with a section for each."""
@@ -24,7 +25,7 @@ class Assignment:
 
     subject: Subject
     criteria: tuple[str, ...]
-    """All of the project's, one by one."""
+    """All of the project's, one by one; first of them the purpose of an unknown program."""
     title: str
     task_type: str
     wishes: tuple[str, ...]
@@ -50,9 +51,11 @@ def read(text: str) -> Assignment:
     """Read a prompt; one that has no sections is a project's sentence as a whole."""
     found = sections(text)
     project = _of(found, Heading.PROJECT) or text
+    subject = subject_of(project)
+    criteria = phrases(_of(found, Heading.CRITERIA), MOST_CRITERIA)
     return Assignment(
-        subject=subject_of(project),
-        criteria=phrases(_of(found, Heading.CRITERIA), MOST_CRITERIA),
+        subject=subject,
+        criteria=(*_unknown(subject), *criteria),
         title=_of(found, Heading.TASK) or "Answer",
         task_type=_of(found, Heading.TASK_TYPE),
         wishes=phrases(_of(found, Heading.INSTRUCTIONS)),
@@ -61,6 +64,13 @@ def read(text: str) -> Assignment:
         critique=_of(found, Heading.CRITIQUE),
         max_tasks=_number(_of(found, Heading.MOST_TASKS)),
     )
+
+
+def _unknown(subject: Subject) -> Iterator[str]:
+    """What a program has to do that the author does not know: a criterion that nobody wrote."""
+    names = f"{subject.thing} {subject.whole}"
+    if subject.kind is Kind.SOFTWARE and kernel_for(names) is None:
+        yield subject.deed if stems(subject.deed) else f"what a {subject.thing} is for"
 
 
 def _of(found: tuple[Section, ...], heading: Heading) -> str:

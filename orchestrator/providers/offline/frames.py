@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Final
+from typing import Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.providers.offline.words import mentions
+from orchestrator.providers.offline.words import asks_for, mentions
+
+Measure = Literal["types", "docstrings", "imports", "tests", "refusals", "size", "examples"]
 
 
 class _Frame(BaseModel):
@@ -21,6 +23,13 @@ class Answered(_Frame):
     text: str
 
 
+class Fact(Answered):
+    """Something true of every program that the author knows."""
+
+    shown_by: Measure
+    """What a review measures, to show that it is so."""
+
+
 class Standing(_Frame):
     """A section that texts of a type have whatever the criteria are."""
 
@@ -32,7 +41,7 @@ class Standing(_Frame):
 class Frames(_Frame):
     """What stands in ``frames.yaml``; the file says what each list is for."""
 
-    facts: tuple[Answered, ...]
+    facts: tuple[Fact, ...]
     sections: Mapping[str, tuple[Standing, ...]]
     criterion: Mapping[str, tuple[str, ...]]
     form: tuple[Answered, ...]
@@ -43,6 +52,11 @@ FRAMES: Final = Frames.model_validate(
 )
 
 
-def text_for(criterion: str, answers: tuple[Answered, ...]) -> str | None:
-    """The text of the first answer to what the criterion asks, if there is one."""
-    return next((answer.text for answer in answers if mentions(criterion, answer.asked)), None)
+def form_for(criterion: str) -> str | None:
+    """The text of the first form that the criterion names, if it names one."""
+    return next((form.text for form in FRAMES.form if mentions(criterion, form.asked)), None)
+
+
+def fact_for(criterion: str, beside: str) -> Fact | None:
+    """What is true of every program and all that the criterion asks for, if there is such."""
+    return next((fact for fact in FRAMES.facts if asks_for(criterion, fact.asked, beside)), None)

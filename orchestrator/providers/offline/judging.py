@@ -1,10 +1,16 @@
-"""How far a text does what was asked for, as far as it can be measured."""
+"""How far a text does what was asked for, as far as it can be measured.
 
-import re
+The rule: a point is covered where the text stands for it, under a heading, in a definition or in a
+sentence of its own. Saying the words is not enough: a criterion that is only repeated, a list that
+names three points in a row and a heading over nothing cover none. What the text itself calls left
+open counts half, so that a frame with everything left to fill in stays below the threshold.
+"""
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.providers.offline.passages import Passage, passages
 from orchestrator.providers.offline.source_reading import blocks, parses
 from orchestrator.providers.offline.vocabulary import VOCABULARY
 from orchestrator.providers.offline.words import listed, stems
@@ -15,15 +21,18 @@ COVERAGE_WEIGHT: Final = 0.85
 OPEN_WEIGHT: Final = 0.5
 """What a point counts that is named and left open."""
 
-CEILING: Final = 0.75
-"""A text that lacks or leaves open what its task asks for by name scores no more: it is not done,
-however much else is in it."""
+OPEN_SHARE: Final = 0.75
+"""A text that lacks or leaves open what its task asks for by name gets this share of its score: it
+is not done, however much else is in it, and what is added to it still counts."""
 
 FEWEST_NAMED: Final = 2
 """A critique names two thirds of what is lacking, at least so many points, the gravest first."""
 
-_LEFT_OPEN: Final = re.compile(r'^\s*""".*\bleft open\b', re.IGNORECASE)
-"""A docstring that says so; elsewhere the words are only talked about."""
+MOST_POINTS: Final = 2
+"""A sentence that names more of them is a list of what was asked for, and answers nothing."""
+
+FEWEST_WORDS: Final = 2
+"""What covers a point says so many words beside it: it is more than the point again."""
 
 _ENOUGH_WORDS: Final = 300
 _ENOUGH_VARIETY: Final = 0.4
@@ -33,10 +42,17 @@ _ENOUGH_VARIETY: Final = 0.4
 class Judgement:
     """What was measured."""
 
-    lacking: tuple[str, ...]
-    """Points that are missing, those asked for by name first; then points left open."""
+    missing: tuple[str, ...]
+    """Points that the text does not cover, those asked for by name first."""
+    left_open: tuple[str, ...]
+    """Points that it names and says to be open."""
     score: float
     reason: str
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What there is to criticise, the gravest first."""
+        return (*self.missing, *self.left_open)
 
 
 def is_beyond_text(criterion: str) -> bool:
@@ -45,15 +61,27 @@ def is_beyond_text(criterion: str) -> bool:
 
 
 def coverage(text: str, points: Iterable[str]) -> dict[str, float]:
-    """1 for a point that a line after the first says, less when it is left open there, else 0."""
-    lines = [(stems(line), bool(_LEFT_OPEN.search(line))) for line in text.splitlines()[1:]]
-    return {point: 0.0 if is_beyond_text(point) else _worth(point, lines) for point in points}
+    """1 for a point that the text stands for after its first line, less for an open one, else 0."""
+    wanted = {point: stems(point) for point in points}
+    answers = [passage for passage in passages(text) if _answers(passage, wanted.values())]
+    return {
+        point: 0.0 if is_beyond_text(point) else _worth(words, answers)
+        for point, words in wanted.items()
+    }
 
 
-def _worth(point: str, lines: list[tuple[frozenset[str], bool]]) -> float:
-    wanted = stems(point)
-    saying = [left_open for line, left_open in lines if wanted <= line]
-    return 0.0 if not saying else OPEN_WEIGHT if any(saying) else 1.0
+def _answers(passage: Passage, wanted: Iterable[frozenset[str]]) -> bool:
+    """Whether it is more than the points that it names."""
+    named = [words for words in wanted if words <= passage.title]
+    if len(named) > MOST_POINTS and not passage.is_heading:
+        return False
+    return len(passage.says.difference(*named)) >= FEWEST_WORDS
+
+
+def _worth(wanted: frozenset[str], answers: list[Passage]) -> float:
+    saying = [passage for passage in answers if wanted <= passage.title]
+    headed = [passage for passage in saying if passage.is_heading] or saying
+    return 0.0 if not headed else OPEN_WEIGHT if any(p.is_open for p in headed) else 1.0
 
 
 def judged(text: str, points: Iterable[str], demands: Callable[[str], bool]) -> Judgement:
@@ -64,21 +92,24 @@ def judged(text: str, points: Iterable[str], demands: Callable[[str], bool]) -> 
     covered = sum(worth.values()) / len(worth) if worth else 1.0
     score = COVERAGE_WEIGHT * covered + (1 - COVERAGE_WEIGHT) * _quality(text)
     if any(map(demands, [*missing, *left_open])):
-        score = min(score, CEILING)
+        score *= OPEN_SHARE
     findings = [f"{len(worth) - len(missing) - len(left_open)} of {len(worth)} points are covered"]
     findings += [f"missing: {listed(missing)}"] if missing else []
     findings += [f"left open: {listed(left_open)}"] if left_open else []
     return Judgement(
-        lacking=(*missing, *left_open),
+        missing=tuple(missing),
+        left_open=tuple(left_open),
         score=round(score, 2) if text.strip() else 0.0,
         reason=f"{'; '.join(findings)}.",
     )
 
 
-def named(judgement: Judgement) -> tuple[str, ...]:
-    """The points that a critique names in one round."""
+def criticised(judgement: Judgement) -> tuple[str, ...]:
+    """The sentences that a critique says in one round, a point each."""
     number = max(FEWEST_NAMED, len(judgement.lacking) * 2 // 3)
-    return judgement.lacking[:number]
+    lacks = [f"It lacks this: {point}." for point in judgement.missing]
+    leaves = [f"It leaves this open: {point}." for point in judgement.left_open]
+    return (*lacks, *leaves)[:number]
 
 
 def _quality(text: str) -> float:

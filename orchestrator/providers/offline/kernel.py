@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Final
 
 from orchestrator.providers.offline.vocabulary import VOCABULARY
-from orchestrator.providers.offline.words import mentions, phrases
+from orchestrator.providers.offline.words import asks_for, mentions, phrases
 
 GENERIC: Final = "record_store"
 """What is written for a thing that is not known."""
@@ -32,9 +32,9 @@ class Cell:
     source: str
     on_demand: bool
 
-    def answers(self, criterion: str) -> bool:
-        """Whether this is what the criterion asks for."""
-        return mentions(criterion, (self.title, *self.words))
+    def answers(self, criterion: str, beside: str) -> bool:
+        """Whether this is what the criterion asks for, of a thing of this name."""
+        return asks_for(criterion, (self.title, *self.words), beside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +64,16 @@ class Kernel:
         text = "\n".join([self.imports, *(cell.source for cell in cells)])
         return frozenset(re.findall(r"\w+", text)) - {self.main}
 
-    def cell_for(self, criterion: str) -> Cell | None:
+    def cell_for(self, criterion: str, beside: str) -> Cell | None:
         """The cell that answers a criterion; an addition rather than the core."""
-        return next((c for c in (*self.additions, self.core) if c.answers(criterion)), None)
+        cells = (*self.additions, self.core)
+        return next((cell for cell in cells if cell.answers(criterion, beside)), None)
 
 
-def kernel_for(project: str) -> str:
-    """The name of the program that fits these words best, or of the generic one."""
+def kernel_for(project: str) -> str | None:
+    """The name of the program that fits these words best, if one does."""
     known = VOCABULARY.kernels.items()
-    return next((name for name, nouns in known if mentions(project, nouns)), GENERIC)
+    return next((name for name, nouns in known if mentions(project, nouns)), None)
 
 
 @cache

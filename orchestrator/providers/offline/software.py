@@ -1,15 +1,16 @@
 """Code for a project: a program that works, and the tests that fit it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from orchestrator.providers.offline.assignment import Assignment
 from orchestrator.providers.offline.deliverable import Deliverable, Part
-from orchestrator.providers.offline.frames import FRAMES, text_for
+from orchestrator.providers.offline.frames import fact_for
 from orchestrator.providers.offline.judging import is_beyond_text
 from orchestrator.providers.offline.kernel import (
+    GENERIC,
     Cell,
     Kernel,
     checks,
@@ -19,6 +20,8 @@ from orchestrator.providers.offline.kernel import (
     program,
     renamed,
 )
+from orchestrator.providers.offline.passages import LEFT_OPEN
+from orchestrator.providers.offline.source_reading import defined
 from orchestrator.providers.offline.vocabulary import VOCABULARY
 from orchestrator.providers.offline.words import (
     class_name,
@@ -27,6 +30,9 @@ from orchestrator.providers.offline.words import (
     plain,
     sentence_case,
 )
+
+WITH_TESTS: Final = ", with its tests"
+"""How the title of a task ends that makes a module and its tests in one."""
 
 _NOTE: Final = "- "
 """What a line of the module's docstring begins with."""
@@ -40,7 +46,11 @@ class Program:
     checks: Kernel
     main: str
     module: str
+    about: str
+    """The project's own nouns."""
     criteria: tuple[str, ...]
+    is_known: bool
+    """Whether it is the program that was asked for, and no stand-in."""
 
     @property
     def additions(self) -> tuple[Cell, ...]:
@@ -48,17 +58,23 @@ class Program:
         return tuple(
             cell
             for cell in self.kernel.additions
-            if not cell.on_demand or any(cell.answers(phrase) for phrase in self.criteria)
+            if not cell.on_demand or cell in map(self.cell_for, self.criteria)
         )
 
     def cell_for(self, criterion: str) -> Cell | None:
         """The cell that answers a criterion."""
-        return self.kernel.cell_for(criterion)
+        return self.kernel.cell_for(criterion, self.about)
+
+    def name_for(self, criterion: str) -> str | None:
+        """The public name that answers a criterion."""
+        cell = self.cell_for(criterion)
+        names = defined(self.named(cell.source)) if cell else ()
+        return self.main if self.main in names else next(iter(names), None)
 
     def fact_for(self, criterion: str) -> str | None:
         """What is true of it that answers a criterion."""
-        fact = text_for(criterion, FRAMES.facts)
-        return fact.format(main=self.main, module=self.module) if fact else None
+        fact = fact_for(criterion, self.about)
+        return fact.text.format(main=self.main, module=self.module) if fact else None
 
     def named(self, source: str) -> str:
         """Source of the kernel or its checks with the project's names in it."""
@@ -81,8 +97,9 @@ class Program:
 
 def program_of(work: Assignment) -> Program:
     """The program that the project asks for."""
-    name = kernel_for(f"{work.subject.thing} {work.subject.whole}")
-    kernel, tests = program(name), checks(name)
+    about = f"{work.subject.thing} {work.subject.whole}"
+    name = kernel_for(about)
+    kernel, tests = program(name or GENERIC), checks(name or GENERIC)
     main = class_name(work.subject.thing) or kernel.main
     if main in kernel.identifiers | tests.identifiers:
         main = kernel.main
@@ -91,7 +108,9 @@ def program_of(work: Assignment) -> Program:
         checks=tests,
         main=main,
         module=function_name(work.subject.thing) or kernel.name,
+        about=about,
         criteria=work.criteria,
+        is_known=name is not None,
     )
 
 
@@ -99,7 +118,7 @@ def implementation(work: Assignment) -> Deliverable:
     """The module, a part for each addition and for each criterion that none of them answers."""
     own = program_of(work)
     return Deliverable(
-        opening=f"The module `{own.module}.py`:",
+        opening=f"The module `{own.module}.py`{_stand_in(work, own)}:",
         parts=(
             Part(point=f"class {own.main}", text=own.named(own.kernel.core.source), is_basic=True),
             *_parts(work, own, own.kernel, _open_function),
@@ -123,6 +142,28 @@ def test_suite(work: Assignment) -> Deliverable:
             *_parts(work, own, own.checks, _open_test),
         ),
         joined=partial(_module, own, own.checks, purpose),
+    )
+
+
+def module_with_tests(work: Assignment) -> Deliverable:
+    """The module, and the tests of the parts that are in it, where one task makes both."""
+    module, tests = implementation(work), test_suite(work)
+
+    def both(parts: tuple[Part, ...]) -> str:
+        points = {part.point for part in parts}
+        kept = tuple(part for part in tests.parts if part.is_basic or part.point in points)
+        return f"{module.joined(parts)}\n{tests.opening}\n\n{tests.joined(kept)}"
+
+    of_tests = replace(tests.parts[0], text="")
+    return replace(module, parts=(*module.parts, of_tests), joined=both)
+
+
+def _stand_in(work: Assignment, own: Program) -> str:
+    if own.is_known:
+        return ""
+    return (
+        f". The offline author knows no {plain(work.subject.whole)}; this keeps records for one, "
+        "and says what is left open"
     )
 
 
@@ -157,7 +198,11 @@ def _part(
         text = f"{_NOTE}{label}: not shown here, because it takes more than a text."
         return Part(point=phrase, text=text)
     if answer is not None:
-        return Part(point=phrase, text=f"{_NOTE}{label}: see `{own.main}`.", is_basic=True)
+        return Part(
+            point=phrase,
+            text=f"{_NOTE}{label}: this is what `{own.main}` does by itself.",
+            is_basic=True,
+        )
     fact = own.fact_for(phrase)
     if fact is not None:
         is_basic = mentions(phrase, VOCABULARY.of_tests)
@@ -174,8 +219,9 @@ def _name_for(phrase: str, own: Program) -> str:
 def _open_function(phrase: str, own: Program) -> str:
     label = plain(phrase)
     return (
+        f"# Criterion: {label}\n"
         f"def {_name_for(phrase, own)}() -> None:\n"
-        f'    """Criterion: {label}. Left open: what meets it has to be written."""\n'
+        f'    """{sentence_case(label)}. {LEFT_OPEN} what meets it has to be written."""\n'
         f'    raise NotImplementedError("{label}")'
     )
 
@@ -183,10 +229,11 @@ def _open_function(phrase: str, own: Program) -> str:
 def _open_test(phrase: str, own: Program) -> str:
     label = plain(phrase)
     return (
+        f"# Criterion: {label}\n"
         '@pytest.mark.skip(reason="left open")\n'
         f"def test_{_name_for(phrase, own)}() -> None:\n"
-        f'    """Criterion: {label}. Left open: what shows it has to be written."""\n'
-        f"    assert {own.main} is not None"
+        f'    """{sentence_case(label)}. {LEFT_OPEN} what shows it has to be written."""\n'
+        f'    raise NotImplementedError("{label}")'
     )
 
 

@@ -6,13 +6,14 @@ from typing import Final
 
 from orchestrator.providers.offline.assignment import Assignment
 from orchestrator.providers.offline.deliverable import Deliverable, Part, in_sections
+from orchestrator.providers.offline.frames import fact_for
 from orchestrator.providers.offline.judging import is_beyond_text
+from orchestrator.providers.offline.measures import measured
+from orchestrator.providers.offline.passages import LEFT_OPEN
 from orchestrator.providers.offline.software import Program, program_of
 from orchestrator.providers.offline.source_reading import Name, Source, blocks, read_source
-from orchestrator.providers.offline.vocabulary import VOCABULARY
-from orchestrator.providers.offline.words import mentions, plain, says, sentence_case
+from orchestrator.providers.offline.words import plain, sentence_case
 
-_MOST_EVIDENCE: Final = 3
 _NEEDS_WORLD: Final = "No text can show this: it has to be tried where it is used, and noted then."
 
 
@@ -23,7 +24,7 @@ def design(work: Assignment) -> Deliverable:
     return Deliverable(
         opening=f"How the {work.subject.whole} is built, before a line of it is written.",
         parts=(
-            _basic("Purpose", f"{own.kernel.purpose} One module, `{own.module}.py`."),
+            _basic("Purpose", _purpose(own)),
             _basic("Public names", _table(source.names)),
             _basic("How it is used", _calls(source, own.main)),
             Part(point="What is refused", text=_refusals(source)),
@@ -89,6 +90,11 @@ def _basic(point: str, text: str) -> Part:
     return Part(point=point, text=text, is_basic=True)
 
 
+def _purpose(own: Program) -> str:
+    stand_in = "" if own.is_known else "It stands in for a program that the author does not know. "
+    return f"{own.kernel.purpose} {stand_in}One module, `{own.module}.py`."
+
+
 def _table(names: Iterable[Name]) -> str:
     rows = [f"| `{plain(name.signature)}` | {plain(name.promise)} |" for name in names]
     return "\n".join(["| name | what it promises |", "|---|---|", *rows])
@@ -107,10 +113,15 @@ def _refusals(source: Source) -> str:
     return "\n".join(rows) or "Nothing is refused."
 
 
+def _named_answer(own: Program, source: Source, phrase: str) -> Name | None:
+    """The name in the source that answers a criterion."""
+    wanted = own.name_for(phrase)
+    return source.name_of(wanted) if wanted else None
+
+
 def _answer(own: Program, source: Source, phrase: str) -> str:
-    """The name that answers a criterion and what it promises, or what is true of all the code."""
-    cell = own.cell_for(phrase)
-    name = source.name_for(own.named(cell.source)) if cell else None
+    """What answers a criterion and what it promises, or what is true of all the code."""
+    name = _named_answer(own, source, phrase)
     if name:
         return f"`{name.name}`. {name.promise}"
     return sentence_case(f"{fact}.") if (fact := own.fact_for(phrase)) else ""
@@ -120,29 +131,23 @@ def _decision(own: Program, source: Source, phrase: str) -> str:
     if is_beyond_text(phrase):
         return _NEEDS_WORLD
     answer = _answer(own, source, phrase)
-    if answer:
-        return f"- Decided: {answer}\n- Seen by: {_test_of(own, phrase)}"
-    return (
-        f"- Decided: it gets a function of its own beside `{own.main}`, so that it can be judged "
-        "alone.\n"
-        "- Left to settle with whoever asked for it: an example that meets it, and one that just "
-        "fails."
-    )
-
-
-def _test_of(own: Program, phrase: str) -> str:
-    cell = own.checks.cell_for(phrase) or own.checks.core
-    named = own.cell_for(phrase)
-    cells = [c for c in own.checks.additions if named and c.title == named.title]
-    tests = read_source([own.named((cells or [cell])[0].source)]).tests
-    return f"`{tests[0]}` in `test_{own.module}.py`."
+    if not answer:
+        return (
+            f"{LEFT_OPEN} nothing that the offline author knows meets it. It gets a function of "
+            f"its own beside `{own.main}`, to be written by somebody who can say which example "
+            "meets it, and which one just fails."
+        )
+    name = own.name_for(phrase)
+    tests = read_source([own.source, own.tests]).tests_of(name) if name else ()
+    seen = [f"- Seen by: `{tests[0]}` in `test_{own.module}.py`."] if tests else []
+    return "\n".join([f"- Decided: {answer}", *seen])
 
 
 def _promise(own: Program, source: Source, phrase: str) -> str:
     if is_beyond_text(phrase):
         return _NEEDS_WORLD
     answer = _answer(own, source, phrase)
-    return answer or f"Not there yet; `{own.main}` is where it will be found."
+    return answer or f"{LEFT_OPEN} it is not there yet; do not rely on it."
 
 
 def _example(source: Source, own: Program) -> str:
@@ -180,15 +185,13 @@ def _findings(source: Source) -> str:
 
 
 def _evidence(own: Program, source: Source, phrase: str) -> str:
+    """What in the code and its tests shows a criterion; an open one is said to be open."""
     if is_beyond_text(phrase):
         return _NEEDS_WORLD
-    cell = own.cell_for(phrase)
-    name = source.name_for(own.named(cell.source)) if cell else None
+    name = _named_answer(own, source, phrase)
     if name:
         tests = [f"- `{test}`" for test in source.tests_of(name.name)]
         return "\n".join([f"`{name.name}`. {name.promise}", "", *(tests or ["No test uses it."])])
-    if mentions(phrase, VOCABULARY.of_tests):
-        return f"There are {len(source.tests)} tests; what each public name has of them is above."
-    lines = [line.strip(" #\"'") for line in source.text.splitlines() if says(line, phrase)]
-    shown = [f"- {plain(line, 120)}" for line in dict.fromkeys(lines)]
-    return "\n".join(shown[:_MOST_EVIDENCE]) or "No line of the code speaks of it."
+    fact = fact_for(phrase, own.about)
+    shown = measured(fact.shown_by, source) if fact else None
+    return shown or f"{LEFT_OPEN} nothing in the code or its tests shows it."

@@ -5,12 +5,14 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _BLOCK: Final = re.compile(r"^(`{3,})python[^\n]*\n(.*?)^\1", re.MULTILINE | re.DOTALL)
 _FILLED_IN: Final = re.compile(r"\{[^}]*\}")
 _REFUSAL: Final = re.compile(r"raise (\w+)\(\s*f?([\"'])(.+?)\2")
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -26,14 +28,27 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """A test, and every name that stands in it."""
+
+    name: str
+    uses: frozenset[str]
+    is_skipped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Modules, read; what does not parse is as if it were not there."""
 
     text: str
     names: tuple[Name, ...]
-    tests: tuple[str, ...]
+    tests: tuple[Test, ...]
     examples: tuple[str, ...]
     """Interactive sessions in docstrings, with the prompts taken off."""
+    functions: tuple[Function, ...]
+    """All of the interface, methods included."""
+    imports: tuple[str, ...]
+    """The modules that the interface imports."""
 
     @property
     def refusals(self) -> tuple[tuple[str, str], ...]:
@@ -44,13 +59,12 @@ class Source:
         return tuple(dict.fromkeys(found))
 
     def tests_of(self, name: str) -> tuple[str, ...]:
-        """The tests in which a name stands."""
-        pieces = self.text.split("\ndef ")
-        return tuple(t for t in self.tests for p in pieces if p.startswith(f"{t}(") and name in p)
+        """The tests that use a name; one that only contains it is another name."""
+        return tuple(test.name for test in self.tests if name in test.uses)
 
-    def name_for(self, source: str) -> Name | None:
-        """The first public name that a piece of this source defines."""
-        return next((name for name in self.names if f" {name.name}" in source), None)
+    def name_of(self, wanted: str) -> Name | None:
+        """The public name that is written so."""
+        return next((name for name in self.names if name.name == wanted), None)
 
 
 def blocks(text: str) -> tuple[str, ...]:
@@ -69,21 +83,32 @@ def read_source(modules: Iterable[str]) -> Source:
     text = "\n".join(module for module, _ in readable)
     nodes = [n for _, tree in readable for n in tree.body if isinstance(n, Definition)]
     has_tests = {module for module, _ in readable if re.search(r"^def test_", module, re.MULTILINE)}
+    trees = [tree for module, tree in readable if module not in has_tests]
     public = [
         node
-        for module, tree in readable
-        if module not in has_tests
+        for tree in trees
         for node in tree.body
         if isinstance(node, Definition) and not node.name.startswith("_")
     ]
+    everything = [node for tree in trees for node in ast.walk(tree)]
     return Source(
         text=text,
         names=tuple(_named(node) for node in public),
-        tests=tuple(node.name for node in nodes if node.name.startswith("test_")),
+        tests=tuple(_test(node) for node in nodes if node.name.startswith("test_")),
         examples=tuple(example for node in public for example in _examples(node)),
+        functions=tuple(node for node in everything if isinstance(node, Function)),
+        imports=tuple(_imported(everything)),
     )
 
 
+def defined(source: str) -> tuple[str, ...]:
+    """The public names that a piece of source defines, in order."""
+    tree = _parsed(source)
+    nodes = [node for node in tree.body if isinstance(node, Definition)] if tree else []
+    return tuple(node.name for node in nodes if not node.name.startswith("_"))
+
+
+@lru_cache(maxsize=64)
 def _parsed(source: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
@@ -91,6 +116,20 @@ def _parsed(source: str) -> ast.Module | None:
             return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "."
+
+
+def _test(node: Definition) -> Test:
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    skipped = any("skip" in ast.unparse(mark) for mark in node.decorator_list)
+    return Test(name=node.name, uses=frozenset(names), is_skipped=skipped)
 
 
 def _named(node: Definition) -> Name:

@@ -1,12 +1,12 @@
 """What a project is about, read from its sentence."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from orchestrator.providers.offline.vocabulary import VOCABULARY
-from orchestrator.providers.offline.words import listed, stems
+from orchestrator.providers.offline.words import listed, plain, stems
 
 
 class Kind(StrEnum):
@@ -16,6 +16,7 @@ class Kind(StrEnum):
     DOCUMENT = "document"
     RESEARCH = "research"
     DATA = "data"
+    QUESTION = "question"
     OTHER = "other"
 
 
@@ -30,6 +31,12 @@ class Subject:
     """The same with its form: ``rate limiter library``, ``guide about remote onboarding``."""
     options: tuple[str, ...] = ()
     """What is compared with what."""
+    sentence: str = ""
+    """What was asked for, word for word, as far as one line can hold it."""
+    deed: str = ""
+    """What it is said to do: ``sorts photos``, of a tool that sorts photos; often nothing."""
+    is_structure: bool = False
+    """Whether it can be made of the asker's own words: a plan, an outline, an agenda."""
 
 
 _VERBS: Final = {verb: Kind(kind) for kind, verbs in VOCABULARY.verbs.items() for verb in verbs}
@@ -47,11 +54,14 @@ _CUT: Final = re.compile(
     r"\s+(?:that|which|for|with|to|in|using|from|so|who|on|about|of|as|by|where)\s+|[,;:.!?(\n]",
     re.IGNORECASE,
 )
+_DEED: Final = re.compile(r"\s(?:that|which|to)\s+([^,;:.!?\n]+)", re.IGNORECASE)
 _ABOUT: Final = re.compile(r"\s+(?:about|on|of)\s+", re.IGNORECASE)
 _BETWEEN: Final = re.compile(
     r"\s*(?:,\s*(?:and|or)?|\band\b|\bor\b|\bvs\.?|\bversus\b|\bwith\b)\s+", re.IGNORECASE
 )
+_SIGNS: Final = " .!?,;:"
 _MOST_WORDS: Final = 8
+_WIDTH: Final = 80
 _MOST_OPTIONS: Final = 4
 
 
@@ -60,22 +70,37 @@ def subject_of(project: str) -> Subject:
     line = next((line.strip(" #*-") for line in project.splitlines() if line.strip(" #*-")), "")
     verb, rest = _opened(line)
     pieces = [piece.strip() for piece in _CUT.split(rest) if piece.strip()] or [rest]
-    head = pieces[0]
-    kind = _kind(verb, head, rest)
-    if kind in (Kind.SOFTWARE, Kind.OTHER):
-        return _subject(kind, thing=_unwrapped(pieces), whole=head)
-    topic = _topic(head, rest)
-    options = _options(topic) if kind is Kind.RESEARCH else ()
-    return _subject(kind, thing=listed(options) if options else topic, whole=rest, options=options)
+    kind = Kind.QUESTION if _is_question(line, verb) else _kind(verb, pieces[0], rest)
+    deed = _DEED.search(line)
+    made = {verb, *pieces[0].lower().rsplit(maxsplit=1)[-1:]}
+    return replace(
+        _subject(kind, line, rest, pieces),
+        sentence=plain(line),
+        deed=" ".join(deed[1].split()) if deed else "",
+        is_structure=not made.isdisjoint(VOCABULARY.structures),
+    )
 
 
-def _subject(kind: Kind, *, thing: str, whole: str, options: tuple[str, ...] = ()) -> Subject:
+def _subject(kind: Kind, line: str, rest: str, pieces: list[str]) -> Subject:
+    """The nouns; how much of the sentence they are depends on the kind."""
+    options: tuple[str, ...] = ()
+    if kind is Kind.QUESTION:
+        thing = whole = line
+    elif kind in (Kind.SOFTWARE, Kind.OTHER):
+        thing, whole = _unwrapped(pieces), pieces[0]
+    else:
+        thing, whole = _topic(pieces[0], rest), rest
+        options = _options(thing) if kind is Kind.RESEARCH else ()
     return Subject(
         kind=kind,
-        thing=_bounded(thing) or "project",
+        thing=_bounded(listed(options) if options else thing) or "project",
         whole=_bounded(whole) or "project",
         options=options,
     )
+
+
+def _is_question(line: str, verb: str) -> bool:
+    return bool(stems(line)) and (_VERBS.get(verb) is Kind.QUESTION or (not verb and "?" in line))
 
 
 def _topic(head: str, rest: str) -> str:
@@ -124,4 +149,9 @@ def _options(rest: str) -> tuple[str, ...]:
 
 
 def _bounded(text: str) -> str:
-    return " ".join(text.strip(" .!?,;:").split()[:_MOST_WORDS])[:80]
+    """The first words; what is cut does not end in a word that only joins it to the rest."""
+    words = text.strip(_SIGNS).split()
+    kept = words[:_MOST_WORDS]
+    while len(kept) < len(words) and len(kept) > 1 and not stems(kept[-1]):
+        kept.pop()
+    return " ".join(kept).strip(_SIGNS)[:_WIDTH]

@@ -13,8 +13,10 @@ class Vocabulary(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     empty: frozenset[str]
+    neutral: tuple[str, ...]
     verbs: dict[str, tuple[str, ...]]
     forms: dict[str, tuple[str, ...]]
+    structures: frozenset[str]
     wrappers: frozenset[str]
     kernels: dict[str, tuple[str, ...]]
     beyond_text: tuple[str, ...]

@@ -49,6 +49,19 @@ def mentions(text: str, phrases: Iterable[str]) -> bool:
     return any(said >= stems(phrase) for phrase in phrases)
 
 
+def asks_for(criterion: str, answers: Iterable[str], beside: str = "") -> bool:
+    """Whether one of the answers is all that a criterion asks for.
+
+    A criterion that says more than the answers and what they are about (`beside`) asks for more:
+    ``safe (never deletes)`` is not answered by what is thread safe.
+    """
+    said = stems(criterion)
+    known = [stems(answer) for answer in answers]
+    neutral = stems(" ".join(VOCABULARY.neutral))
+    rest = said.difference(neutral, stems(beside), *known)
+    return not rest and any(said >= answer for answer in known)
+
+
 def phrases(text: str, most: int | None = None) -> tuple[str, ...]:
     """The single demands of a list, however it is written: commas, lines, bullets, sentences."""
     pieces = re.split(r"[,;\n]|(?<=\w)\.\s|\s[•*-]\s", text)

@@ -4,7 +4,12 @@ from orchestrator.providers.offline.assignment import Assignment
 from orchestrator.providers.offline.deliverable import Deliverable
 from orchestrator.providers.offline.judging import Judgement, coverage, judged
 from orchestrator.providers.offline.prose import text
-from orchestrator.providers.offline.software import implementation, test_suite
+from orchestrator.providers.offline.software import (
+    WITH_TESTS,
+    implementation,
+    module_with_tests,
+    test_suite,
+)
 from orchestrator.providers.offline.software_texts import design, documentation, review
 from orchestrator.providers.offline.subject import Kind
 from orchestrator.providers.offline.vocabulary import VOCABULARY
@@ -15,10 +20,8 @@ def deliverable(work: Assignment) -> Deliverable:
     """What a finished result of this task has."""
     is_software = work.subject.kind is Kind.SOFTWARE
     match work.task_type:
-        case "code_generation" if mentions(work.title, VOCABULARY.of_tests):
-            return test_suite(work)
         case "code_generation":
-            return implementation(work)
+            return _code(work)
         case "code_review":
             return review(work)
         case "reasoning" if is_software:
@@ -27,6 +30,14 @@ def deliverable(work: Assignment) -> Deliverable:
             return documentation(work)
         case _:
             return text(work)
+
+
+def _code(work: Assignment) -> Deliverable:
+    if WITH_TESTS in work.title:
+        return module_with_tests(work)
+    # A test runner is no test: the thing's own name does not count.
+    asked = work.title.replace(work.subject.whole, "")
+    return test_suite(work) if mentions(asked, VOCABULARY.of_tests) else implementation(work)
 
 
 def drafted(work: Assignment) -> str:
