@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
 from pytest_otel_spans.render import value_text
 from pytest_otel_spans.shapes import describe, family
-from pytest_otel_spans.values import absent, matches, trouble
+from pytest_otel_spans.values import absent, json_value, matches, trouble
 
 __all__ = ["contrast"]
 
@@ -22,11 +23,13 @@ def contrast(expected: Any, actual: Any) -> tuple[str, str]:
     """Return both as texts: with their types where these differ, long ones where they part."""
     if expected is absent or actual is absent:
         return _expectation(expected), value_text(actual)
+    if isinstance(expected, json_value) and isinstance(actual, str | bytes):
+        return _json(expected, actual)
     if not isinstance(expected, _PLAIN):
         error = trouble(expected, actual)
         aside = f"; comparing raised {type(error).__name__}: {error}" if error else ""
         return _expectation(expected), f"{value_text(actual)} ({_type(actual)}{aside})"
-    if not (family(expected) is family(actual) or _are_lists(expected, actual)):
+    if not _are_of_a_kind(expected, actual):
         types = _type(expected), _type(actual)
         return f"{_expectation(expected)} ({types[0]})", f"{value_text(actual)} ({types[1]})"
     if max(len(describe(expected)), len(repr(actual))) > _LONG:
@@ -43,8 +46,11 @@ def _type(value: Any) -> str:
     return type(value).__name__
 
 
-def _are_lists(expected: Any, actual: Any) -> bool:
-    return isinstance(expected, list | tuple) and isinstance(actual, list | tuple)
+def _are_of_a_kind(expected: Any, actual: Any) -> bool:
+    return family(expected) is family(actual) or any(
+        isinstance(expected, kinds) and isinstance(actual, kinds)
+        for kinds in ((list, tuple), Mapping)
+    )
 
 
 def _where_they_part(expected: Any, actual: Any) -> tuple[str, str]:
@@ -67,6 +73,41 @@ def _pieces(expected: Sequence[Any], actual: Sequence[Any]) -> tuple[str, str]:
         for text in (expected, actual)
     )
     return f"{one}  (from character {alike:,})", two
+
+
+def _json(expected: json_value, actual: str | bytes) -> tuple[str, str]:
+    """Follow the JSON down to the first place where it differs."""
+    try:
+        there = json.loads(actual)
+    except ValueError as error:
+        return _expectation(expected), f"{value_text(actual)} (no JSON: {error})"
+    wanted, place = expected.expected, ""
+    while step := _step(json_value(wanted, expected.only), there):
+        key, wanted, there = step
+        place += f"[{key!r}]"
+    texts = contrast(wanted, there)
+    return (f"{place} {texts[0]}", f"{place} {texts[1]}") if place else texts
+
+
+def _step(expected: json_value, actual: Any) -> tuple[Any, Any, Any] | None:
+    """Return the key of the first part that differs, and both parts; None where there is none."""
+    wanted = expected.expected
+    if isinstance(wanted, list | tuple) and isinstance(actual, list):
+        wanted, actual = dict(enumerate(wanted)), dict(enumerate(actual))
+        keys = [*wanted, *actual]
+    elif isinstance(wanted, Mapping) and isinstance(actual, Mapping):
+        keys = [*wanted, *(actual if expected.only else ())]
+    else:
+        return None
+    for key in keys:
+        one, two = wanted.get(key, absent), actual.get(key, absent)
+        if one is absent or two is absent:
+            holds = matches(one, two)
+        else:
+            holds = matches(json_value(one, expected.only), json.dumps(two))
+        if not holds:
+            return key, one, two
+    return None
 
 
 def _items(expected: Mapping[Any, Any], actual: Mapping[Any, Any]) -> tuple[str, str]:

@@ -117,6 +117,7 @@ class _Inquiry:
             entry = Draft(text=title(node))
             task.entry.children += [*gaps.get(at, ()), entry]
             if node in held:
+                self._losses.hold((patterns[node], node))
                 self._culprits.settle(node, entry)
             elif node in patterns:
                 tasks.append(self._compare(patterns[node], node, entry))
@@ -136,7 +137,7 @@ class _Inquiry:
                 self._culprits.accuse(one.actual)
             elif one.aspect in {"descendant", "link"} and (slip := self._slips.ask([one.expected])):
                 slips.append(f"↳ {slip}")
-        entry.below += [*own_lines(differences, node, self._usual), *slips]
+        entry.below += [*own_lines(differences, pattern, node, self._usual), *slips]
         return _Task(level_below(pattern, node), node, entry, is_to_blame=not differences)
 
     def _find(

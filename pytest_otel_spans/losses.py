@@ -9,14 +9,14 @@ from pytest_otel_spans.draft import Draft
 from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.findings import Finding
 from pytest_otel_spans.judge import Judge
-from pytest_otel_spans.match import Missing
+from pytest_otel_spans.match import Missing, Pair
 from pytest_otel_spans.moved import moved_lines
-from pytest_otel_spans.render import path_text
+from pytest_otel_spans.render import path_text, preorder
 from pytest_otel_spans.seats import seats_of
 from pytest_otel_spans.slips import Slips
 from pytest_otel_spans.strays import Strays
 from pytest_otel_spans.tree import SpanNode
-from pytest_otel_spans.wording import brief, count_text
+from pytest_otel_spans.wording import brief, count_text, pattern_name
 
 __all__ = ["Losses"]
 
@@ -39,6 +39,7 @@ class Losses:
         self._judge = judge
         self._slips = slips
         self._losses: list[_Loss] = []
+        self._held: list[Pair] = []
         self._unclaimed: list[SpanNode] = []
         self._unexpected: dict[SpanNode, Draft] = {}
         self._reasons: set[tuple[str, ...]] = set()
@@ -52,6 +53,10 @@ class Losses:
         self._losses.append(_Loss(missing, parent, entry))
         return entry
 
+    def hold(self, pair: Pair) -> None:
+        """Note that a pair holds; below it, too, may be spans that `...` allows."""
+        self._held.append(pair)
+
     def leave(self, node: SpanNode, entry: Draft, *, allowed: bool) -> None:
         """Note that a span belongs to no pattern, whether or not `...` allows it."""
         self._unclaimed.append(node)
@@ -63,7 +68,7 @@ class Losses:
 
     def settle(self) -> Iterator[Finding]:
         """Write the remarks on what is missing, and yield what remains as a difference."""
-        strays = Strays(self._judge, self._unclaimed)
+        strays = Strays(self._judge, self._unclaimed_spans() if self._losses else ())
         moved: set[SpanNode] = set()
         for loss in self._losses:
             member, found, _ = loss.missing
@@ -81,6 +86,13 @@ class Losses:
         for node in self._unexpected:
             if node not in moved:
                 yield Finding(what="unexpected", node=node, actual=node)
+
+    def _unclaimed_spans(self) -> Iterator[SpanNode]:
+        yield from preorder(self._unclaimed)
+        claimed = {node for _, node in self._judge.pairs(self._held, lambda _: True)}
+        for node in preorder(node for _, node in self._held):
+            if node not in claimed:
+                yield node
 
     def _place(self, parent: SpanNode | None) -> str:
         if parent is not None and parent not in self._places:  # of many siblings a path is dear
@@ -116,4 +128,4 @@ class Losses:
 
 def _alternatives(missing: Missing) -> str:
     (seat,) = seats_of([missing.member])
-    return f"one_of({', '.join(map(brief, seat.patterns))})"
+    return f"one_of({', '.join(pattern_name(one) for one in seat.patterns)})"

@@ -7,7 +7,7 @@ of a tall tree would take as many walks, so what follows from other verdicts is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, TypeGuard
+from typing import Final, NamedTuple
 
 from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.groups import Member
@@ -41,30 +41,32 @@ def pair_up(judge: Judge, level: Level, *, is_to_blame: bool) -> Pairing:
         level: The siblings and the members.
         is_to_blame: Whether it is certain that this level does not hold, or something below it.
     """
-    by_name = _by_name(level)
-    if is_to_blame and by_name and len(by_name) == len(level.nodes) == len(level.members):
-        alignment = Alignment(False, tuple(by_name), (), (), (), False)
-        return Pairing(alignment, frozenset(_held(judge, by_name)))
+    if is_to_blame and (pairs := _by_name(level)):
+        alignment = Alignment(False, tuple(pairs), (), (), (), False)
+        return Pairing(alignment, frozenset(_held(judge, pairs)))
     start, end = _ends(judge, level) if len(level.nodes) >= _MANY else (0, 0)
     alignment = align(judge, _between(level, start, end))
     held = [node for pattern, node in alignment.pairs if judge.holds(pattern, node)]
     missing = [one._replace(before=one.before + start) for one in alignment.missing]
+    first = _zipped(level.members[:start], level.nodes[:start])
+    last = _zipped(level.members[-end:], level.nodes[-end:]) if end else []
     return Pairing(
-        alignment._replace(missing=tuple(missing)),
-        frozenset((*level.nodes[:start], *held, *level.nodes[len(level.nodes) - end :])),
+        alignment._replace(pairs=(*first, *alignment.pairs, *last), missing=tuple(missing)),
+        frozenset((*held, *(node for _, node in (*first, *last)))),
     )
+
+
+def _zipped(members: Sequence[Member], nodes: Sequence[SpanNode]) -> list[Pair]:
+    pairs = zip(members, nodes, strict=True)
+    return [(member, node) for member, node in pairs if isinstance(member, SpanPattern)]
 
 
 def _by_name(level: Level) -> list[Pair]:
     """Return the pairs where names leave no choice, and no other order would do."""
-    pairs: list[Pair] = []
-    names: set[str] = set()
-    for member, node in zip(level.members, level.nodes, strict=False):
-        if not _is_single(member) or member.fixed != node.name or node.name in names:
-            return []
-        pairs.append((member, node))
-        names.add(node.name)
-    return pairs
+    pairs = _zipped(level.members, level.nodes) if len(level.members) == len(level.nodes) else []
+    fitting = [pattern for pattern, node in pairs if pattern.fixed == node.name]
+    names = {pattern.fixed for pattern in fitting if not pattern.counted}
+    return pairs if len(names) == len(level.nodes) else []
 
 
 def _held(judge: Judge, pairs: list[Pair]) -> list[SpanNode]:
@@ -78,7 +80,8 @@ def _held(judge: Judge, pairs: list[Pair]) -> list[SpanNode]:
 
 def _ends(judge: Judge, level: Level) -> tuple[int, int]:
     """Count the pairs that hold where they stand, from the start and the end of a closed list."""
-    if level.opened or not all(map(_is_single, level.members)):
+    single = (isinstance(one, SpanPattern) and not one.counted for one in level.members)
+    if level.opened or not all(single):
         return 0, 0
     start = _run(judge, level.members, level.nodes)
     rest = level.members[start:][::-1], level.nodes[start:][::-1]
@@ -100,7 +103,3 @@ def _between(level: Level, start: int, end: int) -> Level:
         members=level.members[start : len(level.members) - end],
         nodes=level.nodes[start : len(level.nodes) - end],
     )
-
-
-def _is_single(member: Member) -> TypeGuard[SpanPattern]:
-    return isinstance(member, SpanPattern) and not member.counted

@@ -10,7 +10,7 @@ from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.judge import Judge
 from pytest_otel_spans.match import Level
 from pytest_otel_spans.names import Name, name_matches
-from pytest_otel_spans.render import path_text, preorder
+from pytest_otel_spans.render import path_text
 from pytest_otel_spans.slips import close_names, likeness
 from pytest_otel_spans.tree import SpanNode
 
@@ -24,12 +24,12 @@ _ALIKE: Final = 0.6  # from 0 to 1: half a name, or a few letters wrong
 
 
 class Strays:
-    """The spans that belong to no pattern, with all below them."""
+    """The spans that belong to no pattern."""
 
-    def __init__(self, judge: Judge, tops: Iterable[SpanNode]) -> None:
+    def __init__(self, judge: Judge, nodes: Iterable[SpanNode]) -> None:
         self._judge = judge
         self._by_name: dict[str, dict[SpanNode, None]] = {}
-        for node in preorder(tops):
+        for node in nodes:
             self._by_name.setdefault(node.name, {})[node] = None
         self._looks = _MOST_LOOKS
         self._searches = _MOST_SEARCHES
@@ -102,8 +102,9 @@ class Strays:
         told += [f"{one} differs" for one in aspects if one not in {"name", "attribute"}]
         if not self._body_holds(pattern, node):
             told.append("children differ")
-        where = f"under {path_text(node.parent)}" if node.parent else f"root of trace {node.trace}"
-        return f"closest: {node.name!r} {where} ({', '.join(told)})"
+        root = f", the root of trace {node.trace}"
+        where = f" under {path_text(node.parent)}" if node.parent else root
+        return f"closest: {node.name!r}{where} ({', '.join(told)})"
 
     def _equal_attributes(self, pattern: SpanPattern, node: SpanNode) -> tuple[int, int]:
         said = pattern.attributes.keys()

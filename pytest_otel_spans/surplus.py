@@ -43,9 +43,7 @@ class Surplus:
         """Say what is wrong with an unexpected sibling, and what to write if it is not."""
         pattern = self._of[node]
         if pattern is not None:
-            room, found = self._room[pattern], self._found[pattern]
-            expected = count_text(min(pattern.least, room) if pattern.counted else room, room)
-            return f"+ one too many: found {found:,}, expected {expected}  → .times({found})"
+            return _too_many(pattern, self._room[pattern], self._found[pattern])
         what = "child" if node.parent else f"root of trace {node.trace}"
         inside = f"{quoted(node.name)}, ..." if node.children else quoted(node.name)
         size = len(range(*self._judge.terrain.below(node)))
@@ -57,3 +55,12 @@ class Surplus:
             if self._judge.holds(pattern, node):
                 return pattern
         return None
+
+
+def _too_many(pattern: SpanPattern, room: int, found: int) -> str:
+    if not room:
+        return f"+ found {found:,}, expected none"
+    least = min(pattern.least, room) if pattern.counted else room
+    counts = f"{found}" if least == room else f"{least}, max={found}"
+    expected = count_text(least, room)
+    return f"+ one too many: found {found:,}, expected {expected}  → .times({counts})"

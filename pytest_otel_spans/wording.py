@@ -12,12 +12,12 @@ from pytest_otel_spans.expectations import ExpectedError, ExpectedEvent
 from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.facts import Aspect, Difference
 from pytest_otel_spans.names import name_matches
-from pytest_otel_spans.render import path_text, value_text
+from pytest_otel_spans.render import name_text, path_text, value_text
 from pytest_otel_spans.shapes import describe
 from pytest_otel_spans.tree import Event, SpanNode
 from pytest_otel_spans.values import absent, same
 
-__all__ = ["brief", "count_text", "own_lines", "paths_text", "pattern_text"]
+__all__ = ["brief", "count_text", "own_lines", "paths_text", "pattern_name", "pattern_text"]
 
 _WIDEST_KEY: Final = 28
 _LONGEST_PATTERN: Final = 72
@@ -34,16 +34,20 @@ class _Row(NamedTuple):
 
 
 def own_lines(
-    differences: Iterable[Difference], node: SpanNode, usual: Mapping[str, Any]
+    differences: Iterable[Difference],
+    pattern: SpanPattern,
+    node: SpanNode,
+    usual: Mapping[str, Any],
 ) -> list[str]:
     """Write what differs in a span, each with what was expected of it over what it has.
 
     Args:
         differences: What differs.
+        pattern: What was expected.
         node: The span.
         usual: The usual value of each label of `same` about which spans disagree.
     """
-    rows = [_row(difference, node, usual) for difference in differences]
+    rows = [_row(difference, pattern, node, usual) for difference in differences]
     width = min(_WIDEST_KEY, max((len(row.title) for row in rows), default=0)) + 2
     lines: list[str] = []
     for row in rows:
@@ -52,14 +56,18 @@ def own_lines(
     return lines
 
 
-def _row(difference: Difference, node: SpanNode, usual: Mapping[str, Any]) -> _Row:
+def _row(
+    difference: Difference, pattern: SpanPattern, node: SpanNode, usual: Mapping[str, Any]
+) -> _Row:
     if difference.aspect == "attribute":
-        return _attribute(difference, node, usual)
+        return _attribute(difference, pattern, node, usual)
     expected, actual = _WORDS[difference.aspect](difference.expected, difference.actual, node)
     return _Row(f"{difference.aspect}:", expected, actual)
 
 
-def _attribute(difference: Difference, node: SpanNode, usual: Mapping[str, Any]) -> _Row:
+def _attribute(
+    difference: Difference, pattern: SpanPattern, node: SpanNode, usual: Mapping[str, Any]
+) -> _Row:
     key, expected, actual = difference.key or "", difference.expected, difference.actual
     if isinstance(expected, same) and actual is not absent:
         return _Row(key, _label(expected.label, usual), value_text(actual))
@@ -67,7 +75,7 @@ def _attribute(difference: Difference, node: SpanNode, usual: Mapping[str, Any])
     if actual is absent:
         close = get_close_matches(key, node.attributes, n=1, cutoff=_SLIP)
         actual_text += f"  (there is {close[0]!r})" if close else ""
-    elif expected is absent:
+    elif key not in pattern.attributes:
         expected_text += "  → name it in the pattern, or leave out only=True"
     return _Row(key, expected_text, actual_text)
 
@@ -182,9 +190,14 @@ def pattern_text(pattern: SpanPattern) -> str:
     return text if len(text) <= _LONGEST_PATTERN else f"{text[:_LONGEST_PATTERN]}…)"
 
 
+def pattern_name(pattern: SpanPattern) -> str:
+    """Write the name that a pattern expects."""
+    return name_text(pattern.name) if isinstance(pattern.name, str) else repr(pattern.name)
+
+
 def brief(pattern: SpanPattern) -> str:
     """Write the name of a pattern, and its attributes where they are short."""
-    name = pattern.name if isinstance(pattern.name, str) else repr(pattern.name)
+    name = pattern_name(pattern)
     attributes = describe(pattern.attributes) if pattern.attributes else ""
     return f"{name}  {attributes}" if 0 < len(attributes) <= _WIDEST_KEY else name
 
