@@ -90,6 +90,7 @@ def plan_prompt(brief: Brief, max_tasks: int) -> Prompt:
     """Ask for the tasks of a project."""
     asked = f"""Split the project into as few tasks as it needs: at least one, at most {max_tasks}.
 - Each task makes one thing that can be judged by itself.
+- Where that is too few for all the work, merge tasks: drop nothing that was asked for.
 - A task sees the results of the tasks in its depends_on, and of no others. Tasks that do not need
   each other's results must not depend on each other: they run at the same time. No cycles.
 - The instructions say all that the task needs, and repeat word for word each criterion that its

@@ -16,6 +16,13 @@ from hypothesis import strategies as st
 
 from orchestrator import Orchestrator, prompts
 from orchestrator.answers import CritiqueAnswer, PlanAnswer, ScoreAnswer
+from orchestrator.events import (
+    AttemptScored,
+    Event,
+    ProjectCompleted,
+    TaskCompleted,
+    TaskStarted,
+)
 from orchestrator.models import (
     Attempt,
     Brief,
@@ -31,19 +38,18 @@ from orchestrator.models import (
 )
 from orchestrator.planner import checked
 from orchestrator.providers.offline import OfflineProvider, tokens
-from orchestrator.providers.offline.kernel import GENERIC
 from orchestrator.providers.offline.source_reading import blocks, read_source
 from orchestrator.providers.offline.subject import Kind, subject_of
 from orchestrator.providers.offline.vocabulary import VOCABULARY
 from orchestrator.providers.offline.words import phrases, says
 from orchestrator.validators import validate
-from tests.fakes import ManualClock, model
+from tests.fakes import ManualClock, Recorder, model
 
 Stage = Callable[[Brief, Task], Awaitable[str]]
 FLAGSHIP = Brief(
     project="Build a rate limiter library", criteria="token bucket, thread safe, tested"
 )
-KERNELS = (*VOCABULARY.kernels, GENERIC)
+KERNELS = tuple(VOCABULARY.kernels)
 PACKAGE = "orchestrator.providers.offline.kernels"
 
 
@@ -161,9 +167,42 @@ async def test_the_flagship_plan_speaks_of_its_project() -> None:
 
 
 @pytest.mark.parametrize("max_tasks", [1, 2, 3, 4])
-async def test_a_plan_keeps_to_the_number_it_is_allowed(max_tasks: int) -> None:
-    for project in ("Build a cache", "Compare A, B and C", "Plan a party"):
-        assert len((await plan_of(Brief(project=project), max_tasks)).tasks) == max_tasks
+@pytest.mark.parametrize(
+    ("project", "makes"),
+    [
+        ("Build a cache", "Implement the cache"),
+        ("Compare A, B and C", "Report on A, B and C"),
+        ("Plan a party", "Work out: party"),
+        ("Write a guide to tea", "Write the guide to tea"),
+        ("Summarise our invoices", "Describe the invoices"),
+    ],
+)
+async def test_a_shorter_plan_still_makes_the_thing_and_meets_every_criterion(
+    project: str, makes: str, max_tasks: int
+) -> None:
+    brief = Brief(project=project, criteria="documented, tested, cheap, deployed")
+    tasks = (await plan_of(brief, max_tasks)).tasks
+    assert len(tasks) <= max_tasks
+    made = [task for task in tasks if task.title.startswith(makes)]
+    assert [("plan cut from" in task.title) for task in made] == [True] or max_tasks == 4
+    said = "\n".join(task.instructions for task in tasks)
+    assert all(phrase in said for phrase in phrases(brief.criteria))
+
+
+async def test_a_plan_of_one_task_makes_the_program_and_its_tests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [task] = (await plan_of(FLAGSHIP, max_tasks=1)).tasks
+    output = await finished(FLAGSHIP, task)
+    module, tests = blocks(output)
+    monkeypatch.setitem(sys.modules, "rate_limiter", executed("rate_limiter", module))
+    assert run_tests(executed("test_rate_limiter", tests)) == 8
+    assert await score_of(FLAGSHIP, task, output) > 0.9
+
+
+async def test_what_is_dropped_from_a_plan_leaves_its_needs_to_its_heir() -> None:
+    needs = {n: [t.depends_on for t in (await plan_of(FLAGSHIP, n)).tasks] for n in (2, 3)}
+    assert needs == {2: [(), ("t1",)], 3: [(), ("t1",), ("t1",)]}
 
 
 async def test_criteria_that_look_like_a_prompt_are_criteria() -> None:
@@ -206,7 +245,13 @@ async def test_a_second_iteration_goes_on_where_the_first_one_stopped() -> None:
     output = await revision_of(FLAGSHIP, task, draft, critique)
     score = await score_of(FLAGSHIP, task, output)
     attempt = Attempt(
-        iteration=1, output=output, author="a", reviewer="r", critique=critique, score=score
+        iteration=1,
+        output=output,
+        author="a",
+        reviewer="r",
+        critique=critique,
+        crosses=True,
+        score=score,
     )
     second = await draft_of(FLAGSHIP, task, attempt)
     assert second == output
@@ -234,8 +279,79 @@ async def test_what_a_program_leaves_open_is_not_called_done() -> None:
     task = titled(await plan_of(brief), "Implement")
     output = await finished(brief, task)
     assert 'NotImplementedError("castling")' in output
-    assert await score_of(brief, task, output) == 0.75
-    assert (await critique_of(brief, task, output)).points == ("It lacks this: castling.",)
+    assert 0.5 < await score_of(brief, task, output) < 0.75
+    assert (await critique_of(brief, task, output)).points == (
+        "It leaves this open: what a chess engine is for.",
+        "It leaves this open: castling.",
+    )
+
+
+async def test_a_criterion_is_answered_only_by_what_is_all_of_it() -> None:
+    brief = Brief(
+        project="Build a command line tool that sorts photos", criteria="safe (never deletes), fast"
+    )
+    for task in (await plan_of(brief)).tasks:
+        output = await finished(brief, task)
+        assert "threading" not in output
+        assert "Left open:" in output
+        assert await score_of(brief, task, output) < 0.8
+    review = await finished(brief, titled(await plan_of(brief), "Review"))
+    assert review.count("Left open: nothing in the code or its tests shows it.") == 3
+
+
+async def test_a_review_counts_the_tests_that_use_a_name_and_none_that_only_contains_it() -> None:
+    plan = await plan_of(FLAGSHIP)
+    inputs = {word: await finished(FLAGSHIP, titled(plan, word)) for word in ("Implement", "Write")}
+    prompt = prompts.draft_prompt(FLAGSHIP, titled(plan, "Review"), inputs, None)
+    text = (await reply_to(prompt, "generate")).text
+    # `try_acquire` is in nearly every test, and `SharedRateLimiter` ends in the other name.
+    assert "| `acquire` | yes | 2 |" in text
+    assert "| `RateLimiter` | yes | 7 |" in text
+    assert "| `SharedRateLimiter` | yes | 1 |" in text
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "Here it is.\n\nToken bucket.\nThread safe.\n",
+        "Here it is.\n\nIt has a class RateLimiter, a token bucket, is thread safe, and waits.\n",
+        "Here it is.\n\n## Token bucket\n\n## Thread safe\n",
+        "```python\nx = 1\n# Criterion: thread safe\ny = 2\n# Criterion: token bucket\nz = 3\n```",
+    ],
+    ids=["repeated", "listed", "empty headings", "labels"],
+)
+async def test_a_draft_that_only_says_the_words_covers_nothing(foreign: str) -> None:
+    task = titled(await plan_of(FLAGSHIP), "Implement")
+    assert await score_of(FLAGSHIP, task, foreign) < 0.2
+
+
+async def test_a_draft_of_another_hand_that_does_the_work_is_recognised() -> None:
+    brief = Brief(project="Build a rate limiter library", criteria="thread safe")
+    task = titled(await plan_of(brief), "Implement")
+    foreign = "Here it is.\n\n```python\nclass RateLimiter:\n    tokens = 1\n    rate = 2\n```\n"
+    safer = f"{foreign}\nIt is thread safe because a lock guards the counter.\n"
+    scores = [await score_of(brief, task, text) for text in (safer, foreign, "No.")]
+    assert scores == sorted(set(scores), reverse=True)
+
+
+@pytest.mark.parametrize(
+    "project",
+    ["What is the capital of France?", "Write an article about onboarding", "Assess the euro"],
+)
+async def test_what_takes_facts_is_left_open_and_stays_below_the_threshold(project: str) -> None:
+    brief = Brief(project=project, criteria="practical, a timeline")
+    for task in (await plan_of(brief)).tasks:
+        if task.type == "writing":
+            output = await finished(brief, task)
+            assert "Left open: the offline model knows no facts about" in output
+            assert await score_of(brief, task, output) < 0.6
+
+
+async def test_a_long_sentence_is_quoted_whole_and_its_nouns_do_not_end_in_a_joint() -> None:
+    brief = Brief(project="Compare PostgreSQL, SQLite and DuckDB for analytics on a laptop")
+    plan = await plan_of(brief)
+    assert "Report on PostgreSQL, SQLite and DuckDB for analytics" in [t.title for t in plan.tasks]
+    assert f'"{brief.project}"' in await draft_of(brief, plan.tasks[0])
 
 
 async def test_documentation_names_what_its_inputs_define() -> None:
@@ -308,7 +424,7 @@ def executed(name: str, source: str) -> ModuleType:
     return module
 
 
-def run_tests(module: ModuleType) -> None:
+def run_tests(module: ModuleType) -> int:
     tests = [
         value
         for name, value in vars(module).items()
@@ -317,6 +433,7 @@ def run_tests(module: ModuleType) -> None:
     assert tests
     for test in tests:
         test()
+    return len(tests)
 
 
 async def test_a_class_has_the_name_of_the_project_s_own_thing() -> None:
@@ -364,18 +481,17 @@ async def test_the_same_prompt_gives_the_same_reply() -> None:
     assert await reply_to(prompt, "decompose") == await reply_to(prompt, "decompose")
 
 
-def test_no_hash_seed_changes_a_byte() -> None:
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", EVERY_STAGE],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            check=True,
-            capture_output=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(printed) == 1
-    assert all(len(text) > 1000 for text in printed)
+def test_no_hash_seed_changes_a_byte(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    other_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    there = subprocess.run(
+        [sys.executable, "-c", EVERY_STAGE],
+        env={**os.environ, "PYTHONHASHSEED": other_seed},
+        check=True,
+        capture_output=True,
+    )
+    exec(EVERY_STAGE, {})
+    assert there.stdout == capsysbinary.readouterr().out
+    assert len(there.stdout) > 1000
 
 
 @pytest.mark.parametrize(
@@ -421,13 +537,13 @@ async def test_a_prompt_that_is_not_ours_is_answered() -> None:
     assert "rain" in said.text
 
 
-PROJECTS = st.text(max_size=200) | st.sampled_from(
+PROJECTS = st.text(max_size=80) | st.sampled_from(
     ["Build a cache", "Write a {guide}", "Compare % and {}", "Summarise\n\nit", 'Build a """ tool']
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(PROJECTS, st.text(max_size=200))
+@settings(max_examples=12, deadline=None)
+@given(PROJECTS, st.text(max_size=80))
 def test_any_project_is_planned_written_and_judged(project: str, criteria: str) -> None:
     async def whole() -> None:
         brief = Brief(project=project, criteria=criteria)
@@ -463,4 +579,64 @@ async def test_what_no_text_can_have_leaves_its_task_degraded() -> None:
     assert state.status is RunStatus.COMPLETED_DEGRADED
     degraded = [result for result in state.results if result.status is TaskStatus.DEGRADED]
     assert [result.task.title for result in degraded] == ["Review the cache and its tests"]
-    assert degraded[0].score == 0.75
+
+
+@pytest.mark.parametrize(
+    ("project", "status"),
+    [
+        ("Build a todo list app", RunStatus.SUCCESS),
+        ("Plan a birthday party for 20 children", RunStatus.SUCCESS),
+        ("Write an outline for a talk about tax", RunStatus.SUCCESS),
+        ("Build a chess engine", RunStatus.COMPLETED_DEGRADED),
+        ("Write an article about remote onboarding", RunStatus.COMPLETED_DEGRADED),
+        ("Compare SQLite and DuckDB", RunStatus.COMPLETED_DEGRADED),
+        ("What is the capital of France?", RunStatus.COMPLETED_DEGRADED),
+    ],
+)
+async def test_a_run_succeeds_where_no_fact_is_wanting(project: str, status: RunStatus) -> None:
+    async with Orchestrator(environ={}) as orchestrator:
+        state = await orchestrator.run_project(project)
+    assert state.status is status
+
+
+async def test_a_run_can_be_cancelled_as_soon_as_its_first_task_has_begun() -> None:
+    events: list[Event] = []
+
+    def stop(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, TaskStarted):
+            running.cancel()
+
+    async with Orchestrator(environ={}, hooks=(stop,)) as orchestrator:
+        running = asyncio.ensure_future(orchestrator.run_project(FLAGSHIP.project))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert isinstance(events[-1], ProjectCompleted)
+    assert events[-1].state.status is RunStatus.CANCELLED
+    assert not any(isinstance(event, AttemptScored) for event in events)
+
+
+async def test_a_run_lets_others_have_the_loop() -> None:
+    async with Orchestrator(environ={}) as orchestrator:
+        running = asyncio.ensure_future(orchestrator.run_project(FLAGSHIP.project))
+        turns = 0
+        while not running.done():
+            await asyncio.sleep(0)
+            turns += 1
+        state = await running
+    assert turns > state.calls / 4  # of so many tasks one turn may serve a call each
+
+
+async def test_tasks_that_do_not_need_each_other_overlap() -> None:
+    recorder = Recorder()
+    async with Orchestrator(environ={}, hooks=(recorder,)) as orchestrator:
+        await orchestrator.run_project(FLAGSHIP.project)
+    marks = [
+        ("started", event.task.title.split()[0])
+        if isinstance(event, TaskStarted)
+        else ("completed", event.result.task.title.split()[0])
+        for event in recorder.events
+        if isinstance(event, TaskStarted | TaskCompleted)
+    ]
+    assert marks.index(("started", "Write")) < marks.index(("completed", "Implement"))
+    assert marks.index(("started", "Implement")) < marks.index(("completed", "Write"))
