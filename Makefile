@@ -1,5 +1,5 @@
 # `make check` is what CI runs: what is green here is green there.
-.PHONY: install fix check lint types floors test snap bench
+.PHONY: install fix check lint types floors test snap bench bench-peers
 
 install:
 	python -m pip install -e '.[dev]'
@@ -30,3 +30,10 @@ snap:
 
 bench:
 	for script in benchmarks/*.py; do python $$script || exit 1; done
+
+# The peers pin what they need: they get an environment of their own.
+bench-peers:
+	python -m venv .venv/peers
+	.venv/peers/bin/pip install -q -e '.[tracing]' logfire traceloop-sdk openinference-instrumentation ddtrace langfuse
+	.venv/peers/bin/python benchmarks/peers/tracing.py off
+	.venv/peers/bin/python benchmarks/peers/tracing.py on
