@@ -53,6 +53,7 @@ class Hub:
 
     def listen(self, provider: trace.TracerProvider) -> Ear | None:
         """Put an ear on a provider, once; None if it is no SDK provider and takes none."""
+        provider = _behind(provider)
         ear = self._ears.get(id(provider))
         if ear is not None and ear.is_on(provider):
             return ear
@@ -96,3 +97,9 @@ class Hub:
                     recording.notes.append(_REFUSED.format(name_of(tracer_provider)))
 
         trace._set_tracer_provider = set_and_listen  # noqa: SLF001 - see above
+
+
+def _behind(provider: trace.TracerProvider) -> trace.TracerProvider:
+    """Return the SDK's provider where another stands before it, free to exchange it (Logfire's)."""
+    behind = getattr(provider, "provider", None)
+    return behind if isinstance(behind, TracerProvider) else provider

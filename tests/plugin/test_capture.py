@@ -102,23 +102,51 @@ def test_providers_that_share_their_processors_are_captured_once(spans: SpanCapt
     assert [one.name for one in spans.exporter.get_finished_spans()] == ["a"]
 
 
-def test_a_provider_that_stands_before_one_of_the_sdk_is_captured(spans: SpanCapture) -> None:
-    class Proxy(trace.TracerProvider):
-        def __init__(self) -> None:
-            self.behind = private_provider()
+class Front(trace.TracerProvider):
+    """A provider that hands on to one of the SDK, as Logfire's does."""
 
-        def add_span_processor(self, span_processor: SpanProcessor) -> None:
-            self.behind.add_span_processor(span_processor)
+    def __init__(self) -> None:
+        self._hidden = private_provider()
 
-        def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
-            return self.behind.get_tracer(*args, **kwargs)
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        self._hidden.add_span_processor(span_processor)
 
-    proxy = Proxy()
-    spans.attach(proxy)
-    spans.attach(proxy)
-    open_span("a", proxy.get_tracer("t"))
+    def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
+        return self._hidden.get_tracer(*args, **kwargs)
+
+
+class OpenFront(Front):
+    @property
+    def provider(self) -> TracerProvider:
+        return self._hidden
+
+    @provider.setter
+    def provider(self, provider: TracerProvider) -> None:
+        self._hidden = provider
+
+
+@pytest.mark.parametrize("front", [Front, OpenFront])
+def test_a_provider_that_stands_before_one_of_the_sdk_is_captured_once(
+    spans: SpanCapture, front: type[Front]
+) -> None:
+    provider = front()
+    spans.attach(provider)
+    spans.attach(provider)
+    open_span("a", provider.get_tracer("t"))
 
     assert [one.name for one in spans.exporter.get_finished_spans()] == ["a"]
+
+
+def test_a_provider_that_was_exchanged_behind_its_front_is_captured_when_attached_again(
+    spans: SpanCapture,
+) -> None:
+    provider = OpenFront()
+    spans.attach(provider)
+    provider.provider = private_provider()
+    spans.attach(provider)
+    open_span("a", provider.get_tracer("t"))
+
+    assert names(spans) == ["a"]
 
 
 def test_attach_refuses_what_is_no_sdk_provider(spans: SpanCapture) -> None:
