@@ -70,7 +70,8 @@ def _unknown(subject: Subject) -> Iterator[str]:
     """What a program has to do that the author does not know: a criterion that nobody wrote."""
     names = f"{subject.thing} {subject.whole}"
     if subject.kind is Kind.SOFTWARE and kernel_for(names) is None:
-        yield subject.deed if stems(subject.deed) else f"what a {subject.thing} is for"
+        purpose = f"what a {subject.thing} is for" if stems(subject.thing) else "what was asked for"
+        yield subject.deed if stems(subject.deed) else purpose
 
 
 def _of(found: tuple[Section, ...], heading: Heading) -> str:

@@ -60,12 +60,19 @@ def is_beyond_text(criterion: str) -> bool:
     return any(demand in criterion.lower() for demand in VOCABULARY.beyond_text)
 
 
-def coverage(text: str, points: Iterable[str]) -> dict[str, float]:
-    """1 for a point that the text stands for after its first line, less for an open one, else 0."""
+def coverage(text: str, points: Iterable[str], subject: str) -> dict[str, float]:
+    """1 for a point that the text stands for after its first line, less for an open one, else 0.
+
+    A sentence says nothing of a point that is one word, or whose words are all the subject's: it
+    may have them for other reasons. Such a point takes a heading, a definition or a term.
+    """
+    about = stems(subject)
     wanted = {point: stems(point) for point in points}
     answers = [passage for passage in passages(text) if _answers(passage, wanted.values())]
     return {
-        point: 0.0 if is_beyond_text(point) else _worth(words, answers)
+        point: 0.0
+        if is_beyond_text(point)
+        else _worth(words, answers, needs_heading=len(words) == 1 or words <= about)
         for point, words in wanted.items()
     }
 
@@ -78,15 +85,19 @@ def _answers(passage: Passage, wanted: Iterable[frozenset[str]]) -> bool:
     return len(passage.says.difference(*named)) >= FEWEST_WORDS
 
 
-def _worth(wanted: frozenset[str], answers: list[Passage]) -> float:
+def _worth(wanted: frozenset[str], answers: list[Passage], *, needs_heading: bool) -> float:
     saying = [passage for passage in answers if wanted <= passage.title]
-    headed = [passage for passage in saying if passage.is_heading] or saying
+    headed = [passage for passage in saying if passage.is_heading]
+    if not headed and not needs_heading:
+        headed = saying
     return 0.0 if not headed else OPEN_WEIGHT if any(p.is_open for p in headed) else 1.0
 
 
-def judged(text: str, points: Iterable[str], demands: Callable[[str], bool]) -> Judgement:
+def judged(
+    text: str, points: Iterable[str], demands: Callable[[str], bool], subject: str
+) -> Judgement:
     """Measure a text against the points of its task."""
-    worth = coverage(text, points)
+    worth = coverage(text, points, subject)
     missing = sorted((p for p in worth if not worth[p]), key=lambda point: not demands(point))
     left_open = [point for point in worth if worth[point] == OPEN_WEIGHT]
     covered = sum(worth.values()) / len(worth) if worth else 1.0

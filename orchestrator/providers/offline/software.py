@@ -136,7 +136,7 @@ def test_suite(work: Assignment) -> Deliverable:
         parts=(
             Part(
                 point=f"tests of {own.main}",
-                text=own.named(own.checks.core.source),
+                text=f"# Core: tests of {own.main}\n{own.named(own.checks.core.source)}",
                 is_basic=True,
             ),
             *_parts(work, own, own.checks, _open_test),

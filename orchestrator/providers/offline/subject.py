@@ -38,6 +38,11 @@ class Subject:
     is_structure: bool = False
     """Whether it can be made of the asker's own words: a plan, an outline, an agenda."""
 
+    @property
+    def words(self) -> str:
+        """Everything that a text may say only because it names its subject."""
+        return f"{self.sentence} {self.thing} {self.whole}"
+
 
 _VERBS: Final = {verb: Kind(kind) for kind, verbs in VOCABULARY.verbs.items() for verb in verbs}
 _FORMS: Final = {form: Kind(kind) for kind, forms in VOCABULARY.forms.items() for form in forms}

@@ -48,7 +48,7 @@ def drafted(work: Assignment) -> str:
 def revised(work: Assignment) -> str:
     """The draft with what its critique names, and nothing else."""
     whole = deliverable(work)
-    there = coverage(work.draft, whole.points)
+    there = coverage(work.draft, whole.points, work.subject.words)
     lines = work.critique.splitlines()
     wanted = [p for p in whole.points if there[p] or any(says(line, p) for line in lines)]
     return whole.with_points(work.draft, wanted)
@@ -56,4 +56,4 @@ def revised(work: Assignment) -> str:
 
 def judgement(work: Assignment) -> Judgement:
     """The draft, measured against what the task calls for."""
-    return judged(work.draft, deliverable(work).points, work.demands)
+    return judged(work.draft, deliverable(work).points, work.demands, work.subject.words)
