@@ -63,8 +63,6 @@ def listing(code: Code, *, before: str = "", after: str = "", level: int = 0) ->
         yield f"{margin}{before}{code}{after}"
     elif len(margin) + len(before) + code.width + len(after) <= _WIDTH:
         yield f"{margin}{before}{code!s}{after}"
-    elif not code.arguments:
-        yield from _chain(code, f"{margin}{before}{code.opening}{code.closing}", after, level)
     else:
         yield f"{margin}{before}{code.opening}"
         for argument in code.arguments:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
@@ -16,7 +16,11 @@ __all__ = ["contrast"]
 _LONG: Final = 72
 _BEFORE: Final = 16
 _AFTER: Final = 40
-_PLAIN: Final = (bool, int, float, str, bytes, type(None), list, tuple, Mapping)
+_CUT: Final = (str, bytes, list, tuple, Mapping)
+_PLAIN: Final = (bool, int, float, type(None), *_CUT)
+
+_Part = tuple[Any, Any, Any]
+"""A key, and what was expected and is there under it."""
 
 
 def contrast(expected: Any, actual: Any) -> tuple[str, str]:
@@ -32,7 +36,7 @@ def contrast(expected: Any, actual: Any) -> tuple[str, str]:
     if not _are_of_a_kind(expected, actual):
         types = _type(expected), _type(actual)
         return f"{_expectation(expected)} ({types[0]})", f"{value_text(actual)} ({types[1]})"
-    if max(len(describe(expected)), len(repr(actual))) > _LONG:
+    if isinstance(expected, _CUT) and max(len(describe(expected)), len(repr(actual))) > _LONG:
         return _where_they_part(expected, actual)
     return _expectation(expected), value_text(actual)
 
@@ -56,10 +60,10 @@ def _are_of_a_kind(expected: Any, actual: Any) -> bool:
 def _where_they_part(expected: Any, actual: Any) -> tuple[str, str]:
     if isinstance(expected, str | bytes):
         return _pieces(expected, actual)
-    if isinstance(expected, list | tuple):
-        return _items(dict(enumerate(expected)), dict(enumerate(actual)))
-    if isinstance(expected, Mapping):
-        return _items(expected, actual)
+    for key, wanted, there in _parts(expected, actual):
+        if not matches(wanted, there):
+            one, two = contrast(wanted, there)
+            return f"[{key!r}] {one}", f"[{key!r}] {two}"
     return _expectation(expected), value_text(actual)
 
 
@@ -82,39 +86,34 @@ def _json(expected: json_value, actual: str | bytes) -> tuple[str, str]:
     except ValueError as error:
         return _expectation(expected), f"{value_text(actual)} (no JSON: {error})"
     wanted, place = expected.expected, ""
-    while step := _step(json_value(wanted, expected.only), there):
-        key, wanted, there = step
+    while steps := _json_steps(wanted, there, only=expected.only):
+        key, wanted, there = steps[0]
         place += f"[{key!r}]"
     texts = contrast(wanted, there)
     return (f"{place} {texts[0]}", f"{place} {texts[1]}") if place else texts
 
 
-def _step(expected: json_value, actual: Any) -> tuple[Any, Any, Any] | None:
-    """Return the key of the first part that differs, and both parts; None where there is none."""
-    wanted = expected.expected
-    if isinstance(wanted, list | tuple) and isinstance(actual, list):
-        wanted, actual = dict(enumerate(wanted)), dict(enumerate(actual))
-        keys = [*wanted, *actual]
-    elif isinstance(wanted, Mapping) and isinstance(actual, Mapping):
-        keys = [*wanted, *(actual if expected.only else ())]
-    else:
-        return None
-    for key in keys:
-        one, two = wanted.get(key, absent), actual.get(key, absent)
-        if one is absent or two is absent:
-            holds = matches(one, two)
-        else:
-            holds = matches(json_value(one, expected.only), json.dumps(two))
-        if not holds:
-            return key, one, two
-    return None
+def _json_steps(expected: Any, actual: Any, *, only: bool) -> list[_Part]:
+    """Return the parts that differ."""
+    is_object = isinstance(expected, Mapping)
+    return [
+        (key, wanted, there)
+        for key, wanted, there in _parts(expected, actual)
+        if not (is_object and wanted is absent and key not in expected and not only)
+        and not _json_holds(wanted, there, only=only)
+    ]
 
 
-def _items(expected: Mapping[Any, Any], actual: Mapping[Any, Any]) -> tuple[str, str]:
-    """Show the first item that differs, with its place."""
-    for key in dict.fromkeys((*expected, *actual)):
-        wanted, there = expected.get(key, absent), actual.get(key, absent)
-        if not matches(wanted, there):
-            one, two = contrast(wanted, there)
-            return f"[{key!r}] {one}", f"[{key!r}] {two}"
-    return _expectation(expected), value_text(actual)
+def _json_holds(expected: Any, actual: Any, *, only: bool) -> bool:
+    if expected is absent or actual is absent:
+        return matches(expected, actual)
+    return matches(json_value(expected, only), json.dumps(actual))
+
+
+def _parts(expected: Any, actual: Any) -> Iterator[_Part]:
+    """Yield the keys of two mappings, or the places of two lists, with what stands there."""
+    if isinstance(expected, list | tuple) and isinstance(actual, list | tuple):
+        expected, actual = dict(enumerate(expected)), dict(enumerate(actual))
+    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        for key in dict.fromkeys((*expected, *actual)):
+            yield key, expected.get(key, absent), actual.get(key, absent)

@@ -44,17 +44,16 @@ def _why_root(node: SpanNode, parent: SpanNode | None) -> list[str]:
         return ["its parent is in another process"]
     if node.span.parent is not None:
         return ["its parent is a span that was not captured"]
-    if parent is None or parent.thread != node.thread:
-        return [f"it started on thread {node.thread!r} with no current span:", *_PROPAGATE]
-    name = name_text(parent.name)
-    if _had_ended(parent, node):
-        return [f"it started with no current span: {name} had ended before"]
-    if node.thread is None:
-        return ["it started with no current span:", *_PROPAGATE]
-    return [
-        f"it started with no current span, though on the thread of {name}",
-        f"→ make {name} current (start_as_current_span, trace.use_span), or pass context=...",
-    ]
+    if parent is not None and _had_ended(parent, node):
+        return [f"it started with no current span: {name_text(parent.name)} had ended before"]
+    if parent is not None and node.thread is not None and node.thread == parent.thread:
+        name = name_text(parent.name)
+        return [
+            f"it started with no current span, though on the thread of {name}",
+            f"→ make {name} current (start_as_current_span, trace.use_span), or pass context=...",
+        ]
+    where = f" on thread {node.thread!r}" if node.thread else ""
+    return [f"it started{where} with no current span:", *_PROPAGATE]
 
 
 def _why_under(node: SpanNode, actual: SpanNode, parent: SpanNode | None) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from opentelemetry import trace
 
 from pytest_otel_spans import SpanCapture, SpanTreeMismatch, assert_span_tree, span
+from pytest_otel_spans.colour import paint
 
 TRACER = trace.get_tracer(__name__)
 Run = Callable[..., pytest.RunResult]
@@ -225,3 +226,24 @@ def test_another_failure_keeps_its_colours(pytester: pytest.Pytester, run: Run) 
     )
     after = run("--color=yes").stdout.str()
     assert re.sub(r"\d\.\d\ds", "", after) == re.sub(r"\d\.\d\ds", "", before)
+
+
+@pytest.mark.parametrize(
+    ("line", "painted"),
+    [
+        (
+            "E       x.SpanTreeMismatch: 1 difference",
+            "<red bold:E       x.SpanTreeMismatch: 1 difference>",
+        ),
+        ("E         ├─ task:t1  ok", "E         ├─ task:t1  <light:ok>"),
+        ("E         ├─ … 41 spans ok", "E         ├─ <light:… 41 spans ok>"),
+        ("E         └─ a  ~ expected after b", "E         └─ a  <yellow:~ expected after b>"),
+        (
+            "E         └─ a  + unexpected  → allow it",
+            "E         └─ a  <green:+ unexpected  ><cyan:→ allow it>",
+        ),
+        ("E         n  - 1", "E         n  <red:- 1>"),
+    ],
+)
+def test_paint_knows_signs_hints_and_what_holds(line: str, painted: str) -> None:
+    assert paint(line, lambda text, **style: f"<{' '.join(style)}:{text}>") == painted

@@ -143,6 +143,8 @@ def test_the_literal_is_formatted(spans: SpanCapture) -> None:
             span_.add_event("gave up", {"after": "a long while, which took many words to tell"})
         with TRACER.start_as_current_span("y" * 90):
             pass
+        with TRACER.start_as_current_span("z" * 60) as span_:
+            span_.add_event("told", {"what": "so much that it does not fit", "why": "no one knows"})
     for exact in (False, True):
         source = spans.suggest(exact=exact) + "\n"
         ruff = subprocess.run(
