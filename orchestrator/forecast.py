@@ -18,8 +18,9 @@ def forecast(
 ) -> dict[str, Decimal]:
     """The most each task can cost, in dollars by task id, whichever of the models serves.
 
-    Every iteration is made, every text reaches its limit and the dearest model takes every call;
-    only retries and recoveries, which need a failure first, are left out.
+    Every iteration is made (a recovery from low scores is one of them, whoever writes it), every
+    text reaches its limit and the dearest model takes every call; only retries and recoveries
+    after failed calls are left out.
 
     Raises:
         InputError: one of the models has no price.

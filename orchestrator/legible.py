@@ -9,6 +9,7 @@ from typing import Final
 
 _KEPT_IN_BLOCKS: Final = frozenset("\n\t")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_NOTHING: Final = Decimal(0)
 
 
 def line(text: str, width: int | None = None) -> str:
@@ -26,11 +27,15 @@ def block(text: str) -> str:
     return "".join(char if _is_harmless(char) else _REPLACEMENT for char in unix)
 
 
-def usd(amount: Decimal) -> str:
-    """Dollars to four decimals; what is less than that, but not nothing, says so."""
+def usd(amount: Decimal, estimated: Decimal = _NOTHING) -> str:
+    """Dollars to four decimals, ``≈`` where a part of them is estimated.
+
+    What is less than that, but not nothing, says so.
+    """
+    about = "≈ " if estimated else ""
     if 0 < amount < Decimal("0.0001"):
-        return "<$0.0001"
-    return f"${amount:.4f}"
+        return f"{about}<$0.0001"
+    return f"{about}${amount:.4f}"
 
 
 def duration(seconds: float) -> str:

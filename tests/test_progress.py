@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from rich.console import Console
 
 from orchestrator.cli.live_tree import Board, LiveTree, draw
-from orchestrator.cli.progress import LineProgress
+from orchestrator.cli.progress import LineProgress, headline
 from orchestrator.events import (
     AttemptScored,
     BudgetThresholdPassed,
@@ -180,6 +181,24 @@ def test_a_run_without_a_plan_shows_that_planning_failed() -> None:
     rows = drawn([RUN[0], ProjectCompleted(project_id="p-1", state=state)])
 
     assert "failed" in rows[1]
+
+
+def test_a_run_of_which_only_the_plan_was_wanted_shows_that_planning_is_done() -> None:
+    planned = [event for event in RUN if isinstance(event, ProjectStarted | PlanReady)]
+    state = ProjectState(project_id="p-1", brief=BRIEF, status=RunStatus.SUCCESS)
+
+    head, plan, *_ = drawn([*planned, ProjectCompleted(project_id="p-1", state=state)])
+
+    assert head.startswith("SUCCESS")
+    assert "completed" in plan
+
+
+def test_an_estimate_is_marked_in_the_last_line() -> None:
+    state = replace(STATE, estimated_cost_usd=Decimal("0.1"))
+
+    assert headline(ProjectCompleted(project_id="p-1", state=state)) == (
+        "FAILED: 2 calls, ≈ $0.5000, 1 min 05 s"
+    )
 
 
 def test_the_live_tree_leaves_its_last_frame_on_a_terminal_that_keeps_it() -> None:

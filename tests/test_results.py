@@ -1,6 +1,7 @@
 """A settled run as Markdown, as one JSON document and as files."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -159,8 +160,37 @@ def test_the_document_is_json_with_exact_costs_and_words_as_they_were() -> None:
     assert document["status"] == "SUCCESS"
     [task] = document["tasks"]
     assert task["output"] == "\x1b[31m \ud800 é"
-    assert task["critique"] == ["say what is thread safe"]
+    assert task["critique_of_draft"] == ["say what is thread safe"]
     assert (task["model"], task["reviewer"]) == ("author-1", "reviewer-1")
+
+
+def test_what_is_estimated_is_said_wherever_the_cost_is() -> None:
+    state = project_state(task_result(), estimated_cost_usd=Decimal("0.0213"))
+
+    assert results.table(state).splitlines()[-1].rstrip("| ").endswith("≈ $0.0425")
+    assert "5 calls, ≈ $0.0425, 1.2 s)" in results.sentence(state)
+    assert results.sentence(state).endswith(
+        " Of the cost, $0.0213 is estimated: replies that were lost count as the most they may "
+        "have cost."
+    )
+    assert results.document(state)["estimated_cost_usd"] == 0.0213
+    assert "≈" not in results.summary(project_state(task_result()))
+
+
+def test_every_key_of_the_document_is_explained() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    failure = Failure(error_type="timeout", sentence="No answer.")
+    checked = replace(BEST, validations=(Validation(validator="length", outcome="passed"),))
+    document = results.document(project_state(task_result(best=checked), failure=failure))
+
+    assert {key for key in _keys(document) if f"`{key}`" not in page} == set()
+
+
+def _keys(value: object) -> Iterator[str]:
+    yield from value if isinstance(value, dict) else ()
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        yield from _keys(part)
 
 
 def test_files_are_named_after_the_engines_ids_and_never_after_titles() -> None:
@@ -213,6 +243,46 @@ def test_an_output_folder_with_anything_in_it_is_refused(tmp_path: Path) -> None
         OutputFolder(tmp_path)
 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_of_two_runs_into_one_new_folder_the_later_one_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+
+    with OutputFolder(target) as one, OutputFolder(target) as other:
+        one.write({"a.md": "one"})
+        with pytest.raises(InputError, match="is not empty; name a new one"):
+            other.write({"a.md": "other", "b.md": "other"})
+
+    assert {path.name: path.read_text() for path in target.iterdir()} == {"a.md": "one"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_of_two_runs_into_one_empty_folder_the_later_one_does_not_begin(tmp_path: Path) -> None:
+    with OutputFolder(tmp_path) as one:
+        with pytest.raises(InputError, match="is not empty; name a new one"):
+            OutputFolder(tmp_path)
+        one.write({"a.md": "one"})
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.md"]
+
+
+def test_an_existing_folder_that_somebody_fills_during_the_run_is_left_as_it_is(
+    tmp_path: Path,
+) -> None:
+    with OutputFolder(tmp_path) as folder:
+        (tmp_path / "a.md").write_text("theirs")
+        with pytest.raises(InputError, match="is not empty"):
+            folder.write({"a.md": "ours"})
+
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["theirs"]
+
+
+def test_a_new_folder_is_readable_by_whoever_the_umask_allows(tmp_path: Path) -> None:
+    with OutputFolder(tmp_path / "out") as folder:
+        folder.write({})
+    (tmp_path / "plain").mkdir()
+
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_an_output_folder_below_a_file_is_refused(tmp_path: Path) -> None:

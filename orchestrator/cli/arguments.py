@@ -52,6 +52,16 @@ class Arguments:
     trace_format: Literal["tree", "json"] | None
     version: bool
 
+    @property
+    def is_silent(self) -> bool:
+        """Nothing is to be said of a run that goes as it should."""
+        return self.quiet or self.has_json_on_stderr
+
+    @property
+    def has_json_on_stderr(self) -> bool:
+        """The standard error is for a program to read, and holds spans alone."""
+        return self.trace_format == "json"
+
 
 def parse(argv: Sequence[str] | None = None) -> Arguments:
     """Read a command line (``sys.argv`` when None); ``--help`` prints and exits with 0.
@@ -144,7 +154,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--json", action="store_true", help="one JSON document on the standard output"
     )
-    group.add_argument("--quiet", action="store_true", help="no progress")
+    group.add_argument("--quiet", action="store_true", help="no progress, no notes")
     group.add_argument("--verbose", action="store_true", help="every call and every decision")
     group.add_argument("--version", action="store_true", help="print the version and exit")
     group.add_argument("--help", action="help", help="print this and exit")
@@ -164,7 +174,9 @@ def _add_tracing(group: argparse._ArgumentGroup) -> None:
         help="the share of runs to record, from 0 to 1 (1)",
     )
     group.add_argument(
-        "--trace-format", choices=("tree", "json"), help="how the console shows spans (tree)"
+        "--trace-format",
+        choices=("tree", "json"),
+        help="how the console shows spans (tree); json: one a line, and nothing else there",
     )
 
 
@@ -214,6 +226,11 @@ def _refuse_contradictions(arguments: Arguments) -> None:
         raise InputError(
             f"--trace-format {arguments.trace_format} is about the console, but the spans go to "
             f"{arguments.otlp_endpoint!r}; leave one of the two out."
+        )
+    if arguments.has_json_on_stderr and arguments.verbose:
+        raise InputError(
+            "--verbose would write among the spans of --trace-format json; leave one of the two "
+            "out."
         )
     if arguments.plan_only and arguments.output_dir is not None:
         raise InputError("--plan-only writes no files; leave --output-dir out.")

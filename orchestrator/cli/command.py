@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +20,11 @@ from orchestrator.cli.output_folder import OutputFolder
 from orchestrator.cli.progress import LineProgress
 from orchestrator.cli.run_file import RunFile, describe
 from orchestrator.engine import Orchestrator
-from orchestrator.errors import BudgetExceeded, InputError, OrchestratorError, TimeExceeded
-from orchestrator.events import Event, ProjectCompleted
-from orchestrator.models import Brief, Plan, ProjectState, RunStatus
+from orchestrator.errors import InputError
+from orchestrator.events import Event, PlanReady, ProjectCompleted
+from orchestrator.models import Plan, ProjectState, RunStatus
 from orchestrator.policies import load_policies
+from orchestrator.run import UNPLANNED
 from orchestrator.tracing import TracingConfig, shutdown_tracing
 
 EXIT_CODES: Final = {
@@ -46,6 +47,7 @@ def carry_out(given: Arguments, environ: Mapping[str, str]) -> ExitCode:
     asked = describe(_entries(given), Path(given.file) if given.file is not None else None)
     catalogue = shipped_catalogue() if asked.models is None else load_catalogue(Path(asked.models))
     with ExitStack() as stack:
+        stack.enter_context(streams.saying_what_is_logged())
         stack.callback(shutdown_tracing)
         orchestrator = _build(given, asked, catalogue, environ)
         models = [catalogue[model] for model in orchestrator.models]
@@ -54,8 +56,8 @@ def carry_out(given: Arguments, environ: Mapping[str, str]) -> ExitCode:
         folder = OutputFolder(Path(asked.output_dir)) if asked.output_dir is not None else None
         if folder is not None:
             stack.enter_context(folder)
-        if all(model.api == "offline" for model in models):
-            streams.say(_offline_note(catalogue))
+        if not given.is_silent:
+            _note(given, catalogue, models)
         return _run(orchestrator, given, asked, folder)
 
 
@@ -88,85 +90,84 @@ def _tracing(given: Arguments) -> TracingConfig | None:
     )
 
 
-def _offline_note(catalogue: Catalogue) -> str:
-    keys = dict.fromkeys(entry.key_env for entry in catalogue.entries() if entry.key_env)
-    cause = f"No key was found ({', '.join(keys)}): using" if keys else "Using"
-    return f"{cause} the embedded offline models, whose text comes from templates."
+def _note(given: Arguments, catalogue: Catalogue, models: Sequence[ModelEntry]) -> None:
+    """Say what may surprise whoever waits for results or for spans."""
+    if all(model.api == "offline" for model in models):
+        keys = dict.fromkeys(entry.key_env for entry in catalogue.entries() if entry.key_env)
+        cause = f"No key was found ({', '.join(keys)}): using" if keys else "Using"
+        streams.say(f"{cause} the embedded offline models, whose text comes from templates.")
+    if given.sample_rate is not None and given.sample_rate < 1:
+        share = f"{given.sample_rate * 100:g} %"
+        streams.say(f"--sample-rate records {share} of runs; the others have no spans.")
+
+
+class _Outcome:
+    """A hook that keeps the plan and the state that a run came to."""
+
+    def __init__(self) -> None:
+        self.plan = Plan(tasks=())
+        self.state: ProjectState | None = None
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case PlanReady():
+                self.plan = event.plan
+            case ProjectCompleted():
+                self.state = event.state
 
 
 def _run(
     orchestrator: Orchestrator, given: Arguments, asked: RunFile, folder: OutputFolder | None
 ) -> ExitCode:
-    state = asyncio.run(_state(orchestrator, given, asked))
+    state = asyncio.run(_outcome(orchestrator, orchestrator.run_project, given, asked)).state
     if state is None:
         return ExitCode.INTERRUPTED
-    _complain(state)
-    code = EXIT_CODES[state.status]
+    _complain(state, given)
     text = results.dumps(results.document(state)) if given.json else results.markdown(state)
     shown = streams.show(text)
     kept = folder is None or _keep(folder, state)
+    code = EXIT_CODES[state.status]
     return code if shown and kept else code or ExitCode.FAILURE
-
-
-async def _state(
-    orchestrator: Orchestrator, given: Arguments, asked: RunFile
-) -> ProjectState | None:
-    """Run the project; None when it was interrupted before it began."""
-    last: list[ProjectState] = []
-
-    def remember(event: Event) -> None:
-        if isinstance(event, ProjectCompleted):
-            last.append(event.state)
-
-    orchestrator.hooks.add(remember)
-    try:
-        with cancelling_on_signals(), _progress(orchestrator, given):
-            async with orchestrator:
-                return await orchestrator.run_project(
-                    asked.project, asked.criteria, project_id=asked.project_id
-                )
-    except asyncio.CancelledError:
-        return last[-1] if last else None
 
 
 def _plan(
     orchestrator: Orchestrator, models: Sequence[ModelEntry], given: Arguments, asked: RunFile
 ) -> ExitCode:
-    try:
-        plan = asyncio.run(_decomposed(orchestrator, given, asked))
-    except InputError:
-        raise
-    except OrchestratorError as error:
-        streams.say(str(error))
-        limited = isinstance(error, BudgetExceeded | TimeExceeded)
-        return ExitCode.EXHAUSTED if limited else ExitCode.FAILURE
-    if plan is None:
+    outcome = asyncio.run(_outcome(orchestrator, orchestrator.plan_project, given, asked))
+    state, plan = outcome.state, outcome.plan
+    if state is None:
         return ExitCode.INTERRUPTED
-    brief = Brief(project=asked.project, criteria=asked.criteria)
-    costs = forecast.forecast(brief, plan, models, asked.settings)
+    _complain(state, given)
+    costs = forecast.forecast(state.brief, plan, models, asked.settings)
     if given.json:
-        text = results.dumps(plan_report.document(brief, plan, costs))
+        text = results.dumps(plan_report.document(state, plan, costs))
     else:
-        text = plan_report.markdown(brief, plan, costs)
-    return ExitCode.SUCCESS if streams.show(text) else ExitCode.FAILURE
+        text = plan_report.markdown(state, plan, costs)
+    code = EXIT_CODES[state.status]
+    return code if streams.show(text) else code or ExitCode.FAILURE
 
 
-async def _decomposed(orchestrator: Orchestrator, given: Arguments, asked: RunFile) -> Plan | None:
-    """Plan the project; None when that was interrupted."""
-    try:
-        with cancelling_on_signals(), _progress(orchestrator, given):
-            async with orchestrator:
-                return await orchestrator.plan_project(
-                    asked.project, asked.criteria, project_id=asked.project_id
-                )
-    except asyncio.CancelledError:
-        return None
+async def _outcome(
+    orchestrator: Orchestrator,
+    begin: Callable[..., Awaitable[object]],
+    given: Arguments,
+    asked: RunFile,
+) -> _Outcome:
+    """Run or plan the project; its state is None when it was interrupted before it had one."""
+    outcome = _Outcome()
+    orchestrator.hooks.add(outcome)
+    stopping = cancelling_on_signals(silently=given.is_silent)
+    # What keeps a project from a plan is said by its state, like every other failure.
+    with suppress(asyncio.CancelledError, *UNPLANNED), stopping, _progress(orchestrator, given):
+        async with orchestrator:
+            await begin(asked.project, asked.criteria, project_id=asked.project_id)
+    return outcome
 
 
 @contextmanager
 def _progress(orchestrator: Orchestrator, given: Arguments) -> Iterator[None]:
     """Show what happens on the standard error: a tree where one can be drawn, else lines."""
-    if given.quiet:
+    if given.is_silent:
         yield
     elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         from rich.console import Console
@@ -183,9 +184,11 @@ def _progress(orchestrator: Orchestrator, given: Arguments) -> Iterator[None]:
         yield
 
 
-def _complain(state: ProjectState) -> None:
+def _complain(state: ProjectState, given: Arguments) -> None:
     """Say on the standard error why a run failed, for whoever has sent the results elsewhere."""
-    if state.failure is not None and state.status is not RunStatus.CANCELLED:
+    if given.has_json_on_stderr or state.status is RunStatus.CANCELLED:
+        return
+    if state.failure is not None:
         streams.say(f"{state.status.value}: {state.failure.sentence}")
 
 
@@ -194,5 +197,8 @@ def _keep(folder: OutputFolder, state: ProjectState) -> bool:
         folder.write(results.files(state))
     except OSError as error:
         streams.say(f"Cannot write the output directory: {error.strerror}.")
+        return False
+    except InputError as error:
+        streams.say(f"{error} The results are on the standard output alone.")
         return False
     return True

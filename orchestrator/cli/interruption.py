@@ -16,8 +16,8 @@ _SHOW_CURSOR: Final = "\x1b[?25h"
 
 
 @contextmanager
-def cancelling_on_signals() -> Iterator[None]:
-    """Cancel the task that is inside the block at the first signal."""
+def cancelling_on_signals(*, silently: bool = False) -> Iterator[None]:
+    """Cancel the task that is inside the block at the first signal, and say so."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     requests = 0
@@ -27,7 +27,8 @@ def cancelling_on_signals() -> Iterator[None]:
         requests += 1
         if requests > 1:
             _leave()
-        streams.say("Stopping; once more to leave at once.")
+        if not silently:
+            streams.say("Stopping; once more to leave at once.")
         if task is not None:
             task.cancel()
 

@@ -122,7 +122,7 @@ class Board:
     def _(self, event: events.ProjectCompleted) -> None:
         self.status = event.state.status
         self.cost_usd = event.state.total_cost_usd
-        if not event.state.results:
+        if _PLAN in self.rows and not self.rows[_PLAN].is_over:
             self._change(_PLAN, status=TaskStatus.FAILED, stage="")
         for result in event.state.results:
             self._change(result.task.id, status=result.status, stage="")

@@ -63,7 +63,8 @@ def _(event: events.ProjectCompleted) -> str:
     state = event.state
     return (
         f"{state.status.value}: {legible.count(state.calls, 'call')}, "
-        f"{legible.usd(state.total_cost_usd)}, {legible.duration(state.duration_s)}"
+        f"{legible.usd(state.total_cost_usd, state.estimated_cost_usd)}, "
+        f"{legible.duration(state.duration_s)}"
     )
 
 

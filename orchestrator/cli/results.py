@@ -62,12 +62,22 @@ def sentence(state: ProjectState) -> str:
     facts = (
         f"{done} of {tasks} reached the threshold" if state.results else "there is no plan",
         legible.count(state.calls, "call"),
-        legible.usd(state.total_cost_usd),
+        legible.usd(state.total_cost_usd, state.estimated_cost_usd),
         legible.duration(state.duration_s),
     )
     why = f" {legible.line(state.failure.sentence)}" if state.failure else ""
     meaning = f"{_MEANING[state.status]} ({', '.join(facts)})."
-    return f"**{state.status.value}**: {meaning}{why}{_unverified(state)}"
+    return f"**{state.status.value}**: {meaning}{why}{estimate(state)}{_unverified(state)}"
+
+
+def estimate(state: ProjectState) -> str:
+    """Say what of the cost nobody has confirmed, if anything."""
+    if not state.estimated_cost_usd:
+        return ""
+    return (
+        f" Of the cost, {legible.usd(state.estimated_cost_usd)} is estimated: replies that were "
+        "lost count as the most they may have cost."
+    )
 
 
 _MEANING: Final = {
@@ -92,6 +102,11 @@ def reason(result: TaskResult) -> str | None:
 
 def document(state: ProjectState) -> dict[str, Any]:
     """The run as plain values for `json.dumps`; costs are dollars, texts are word for word."""
+    return outline(state) | {"tasks": [_task(result, state) for result in state.results]}
+
+
+def outline(state: ProjectState) -> dict[str, Any]:
+    """What every document says of a run, or of its planning alone."""
     return {
         "version": DOCUMENT_VERSION,
         "project_id": state.project_id,
@@ -100,10 +115,10 @@ def document(state: ProjectState) -> dict[str, Any]:
         "status": state.status.value,
         "failure": _failure(state),
         "total_cost_usd": float(state.total_cost_usd),
+        "estimated_cost_usd": float(state.estimated_cost_usd),
         "duration_s": round(state.duration_s, 3),
         "calls": state.calls,
         "usage": _usage(state.usage),
-        "tasks": [_task(result, state) for result in state.results],
     }
 
 
@@ -154,7 +169,7 @@ def _row(result: TaskResult, state: ProjectState) -> tuple[str, ...]:
 
 def _total(state: ProjectState) -> tuple[str, ...]:
     iterations = sum(result.iterations for result in state.results)
-    total = legible.usd(state.total_cost_usd)
+    total = legible.usd(state.total_cost_usd, state.estimated_cost_usd)
     return ("total, planning included", state.status.value, "", "", "", str(iterations), total)
 
 
@@ -214,7 +229,7 @@ def _task(result: TaskResult, state: ProjectState) -> dict[str, Any]:
         "reviewer": best.reviewer if best else None,
         "cost_usd": float(_cost(result, state)),
         "failure": _failure(result),
-        "critique": list(best.critique.points) if best else [],
+        "critique_of_draft": list(best.critique.points) if best else [],
         "validations": [
             {"validator": check.validator, "outcome": check.outcome, "detail": check.detail}
             for check in (best.validations if best else ())

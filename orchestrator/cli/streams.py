@@ -1,8 +1,10 @@
 """The two standard streams: results on one, everything that is said about them on the other."""
 
+import logging
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from orchestrator.cli.arguments import PROGRAM
 
@@ -25,6 +27,22 @@ def say(sentence: str) -> None:
     with suppress(OSError):
         sys.stderr.write(f"{PROGRAM}: {' '.join(sentence.split())}\n")
         sys.stderr.flush()
+
+
+@contextmanager
+def saying_what_is_logged() -> Iterator[None]:
+    """Give what the package logs, while the block lasts, the same voice as everything else."""
+    log, handler = logging.getLogger(PROGRAM), _Voice()
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+class _Voice(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
 
 
 def show(results: str) -> bool:
