@@ -87,9 +87,10 @@ async def score_of(brief: Brief, task: Task, output: str) -> float:
 
 async def finished(brief: Brief, task: Task) -> str:
     """The task's result after as many revisions as its critiques ask for."""
-    output = await draft_of(brief, task)
-    for _ in range(4):
-        output = await revision_of(brief, task, output, await critique_of(brief, task, output))
+    output, before = await draft_of(brief, task), ""
+    while output != before:
+        critique = await critique_of(brief, task, output)
+        output, before = await revision_of(brief, task, output, critique), output
     return output
 
 

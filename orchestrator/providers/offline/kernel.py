@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -111,6 +111,7 @@ def _cut(name: str, file: str) -> Kernel:
     )
 
 
+@lru_cache(maxsize=64)
 def needed(imports: str, source: str) -> str:
     """The imports in their groups, without the names that the source does not use."""
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}

@@ -79,6 +79,11 @@ def parses(source: str) -> bool:
 
 def read_source(modules: Iterable[str]) -> Source:
     """Read modules; definitions that begin with ``test`` are tests, not interface."""
+    return _read(tuple(modules))
+
+
+@lru_cache(maxsize=64)
+def _read(modules: tuple[str, ...]) -> Source:
     readable = [(module, tree) for module in modules if (tree := _parsed(module)) is not None]
     text = "\n".join(module for module, _ in readable)
     nodes = [n for _, tree in readable for n in tree.body if isinstance(n, Definition)]
