@@ -386,6 +386,19 @@ def test_a_label_reaches_into_json_events_and_what_must_never_be() -> None:
     assert not holds(twin, span("a", {"id": label}, *parts, never(span("d", {"id": label}))))
 
 
+def test_a_count_with_a_label_counts_the_spans_of_its_value() -> None:
+    one = plant("a", {"id": 1}, *(plant("x", {"id": n}) for n in (1, 2, 2, 2)))
+    label = {"id": same("id")}
+    x = span("x", label)
+    assert holds(one, span("a", label).descendant(x.times(1)))
+    assert not holds(one, span("a", label).descendant(x.times(2)))
+    assert holds(one, span("a").descendant(x.times(3)))
+    assert not holds(one, span("a").descendant(x.times(2)))
+    assert holds(one, span("a", label, x.times(1), ...))
+    assert holds(one, span("a", x.times(3), ...))
+    assert not holds(one, span("a", x.times(2), ...))
+
+
 def test_a_label_that_need_not_stand_anywhere_needs_no_value() -> None:
     one = plant("a", plant("x", {"v": 1}), plant("y", {"v": 2}))
     label = {"v": same("s")}
