@@ -17,6 +17,7 @@ from syrupy.session import SnapshotSession
 
 from pytest_otel_spans.snapshots.lock import Terms, Told, read_rows
 from pytest_otel_spans.snapshots.masks import Masks
+from pytest_otel_spans.snapshots.parse import parse_rows
 from pytest_otel_spans.sources import source_of
 
 __all__ = ["SECTION", "SpanSnapshot", "SpansExtension", "snapshot_of"]
@@ -79,28 +80,41 @@ class HeldWrites:
 
     def __init__(self, session: SnapshotSession) -> None:
         self._session = session
-        self._held: dict[tuple[PyTestLocation, str | int], dict[str, Any]] = {}
+        self._texts: dict[str, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
-    def __bool__(self) -> bool:
-        return bool(self._held)
+    def recall_snapshot(
+        self, extension: SpansExtension, test_location: PyTestLocation, index: str | int
+    ) -> Any:
+        """Return the rows that are to be written, else those of the file."""
+        location = extension.get_location(test_location=test_location, index=index)
+        if location in self._texts:
+            return parse_rows(self._texts[location])
+        return self._session.recall_snapshot(extension, test_location, index)
 
-    def queue_snapshot_write(self, **write: Any) -> None:
-        """Hold a write back."""
-        write["data"] = write["data"].text()
-        self._held[write["test_location"], write["index"]] = write
+    def queue_snapshot_write(
+        self,
+        extension: SpansExtension,
+        test_location: PyTestLocation,
+        data: Told,
+        index: str | int,
+    ) -> None:
+        """Hold a snapshot back."""
+        location = extension.get_location(test_location=test_location, index=index)
+        self._texts[location] = data.text()
 
     def release(self) -> None:
         """Write what was held back."""
-        for write in self._held.values():
-            self._session.queue_snapshot_write(**write)
-        self._held.clear()
+        for location, text in self._texts.items():
+            Path(location).parent.mkdir(parents=True, exist_ok=True)
+            Path(location).write_text(text, encoding="utf-8", newline="\n")
+        self._texts.clear()
 
     def discard(self) -> None:
         """Forget what was held back."""
-        self._held.clear()
+        self._texts.clear()
 
 
 class SpanSnapshot(SnapshotAssertion):

@@ -16,7 +16,8 @@ from pytest_otel_spans.render import preorder
 from pytest_otel_spans.snapshots.format import MESSAGE, format_rows
 from pytest_otel_spans.snapshots.masks import Masks, Numbering
 from pytest_otel_spans.snapshots.rows import EXCEPTION, Row
-from pytest_otel_spans.snapshots.tokens import Label, LabelKind
+from pytest_otel_spans.snapshots.spell import spell_name
+from pytest_otel_spans.snapshots.tokens import Label, LabelKind, Token
 from pytest_otel_spans.tree import Event, Forest, SpanNode
 
 __all__ = ["NOT_CAPTURED", "ROOTS", "Story", "is_unordered", "masked", "tell"]
@@ -72,9 +73,12 @@ def tell(forest: Forest, unordered: Sequence[str] = ()) -> Story:
     return Story(forest=forest, rows=tuple(rows), nodes=tuple(nodes))
 
 
-def is_unordered(name: object, unordered: Sequence[str]) -> bool:
+def is_unordered(name: Token, unordered: Sequence[str]) -> bool:
     """Whether the children of a span with this name are told in no order."""
-    return isinstance(name, str) and any(name_matches(one, name) for one in unordered)
+    if not unordered:
+        return False
+    text = name if isinstance(name, str) else spell_name(name)
+    return any(name_matches(one, text) for one in unordered)
 
 
 def masked(row: Row, masks: Masks, numbering: Numbering) -> Row:
