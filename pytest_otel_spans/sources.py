@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 from pytest_otel_spans.tree import Forest, grow
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:  # spans come from outside; this module needs no SDK to take t
 __all__ = ["Source", "Spans", "source_of"]
 
 
-@runtime_checkable
 class Capture(Protocol):
     """What is asked of a `SpanCapture`."""
 
@@ -71,7 +70,7 @@ def source_of(spans: Spans) -> Source:
         TypeError: It is none.
     """
     __tracebackhide__ = True
-    if isinstance(spans, Capture):
+    if _is_capture(spans):
         return Source(
             forest=lambda: spans.forest,
             why_empty=spans.why_empty,
@@ -92,6 +91,11 @@ def source_of(spans: Spans) -> Source:
         "assert_span_tree() takes the fixture `spans`, an InMemorySpanExporter or a list of "
         f"spans, not {spans!r}"
     )
+
+
+def _is_capture(spans: Spans) -> TypeGuard[Capture]:
+    """Ask the class: to ask the object for its forest would grow one."""
+    return hasattr(type(spans), "why_empty")
 
 
 def _notes(capture: Capture) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pytest_otel_spans.expected import SpanPattern
 from pytest_otel_spans.judge import Judge
 from pytest_otel_spans.match import Level
 from pytest_otel_spans.names import Name, name_matches
-from pytest_otel_spans.render import path_text
+from pytest_otel_spans.render import path_text, preorder
 from pytest_otel_spans.slips import close_names, likeness
 from pytest_otel_spans.tree import SpanNode
 
@@ -35,11 +35,12 @@ class Strays:
         self._searches = _MOST_SEARCHES
 
     def take_equal(self, patterns: Iterable[SpanPattern]) -> SpanNode | None:
-        """Return a span for which one of the patterns holds; none is returned twice."""
+        """Return a span for which one of the patterns holds, and forget it with all below it."""
         for pattern in patterns:
             for node in self._looked_at(self._named(pattern.name)):
                 if self._judge.holds(pattern, node):
-                    del self._by_name[node.name][node]
+                    for one in preorder([node]):
+                        self._by_name[one.name].pop(one, None)
                     return node
         return None
 

@@ -71,6 +71,22 @@ def test_two_of_three_for_one_reason() -> None:
     ]
 
 
+def test_what_moved_takes_with_it_what_stands_below() -> None:
+    assert explained(
+        [plant("run", plant("a")), plant("task", plant("llm"))],
+        span("run", span("a", "llm"), span("task", "llm")),
+    ) == [
+        "run",
+        "├─ a",
+        "│  └─ llm  - missing, expected exactly 1",
+        "└─ task    - missing here",
+        "       ↳ moved: an equal span is the root of trace 2, expected under run",
+        "         it started with no current span, though on the thread of run",
+        "         → make run current (start_as_current_span, trace.use_span), or pass context=...",
+        "task       + root of trace 2, expected under run",
+    ]
+
+
 def test_under_a_span_instead_of_a_root() -> None:
     assert explained([plant("run", plant("job"))], span("run"), span("job")) == [
         "run",

@@ -21,8 +21,8 @@ def test_the_notes_tell_what_is_odd_about_the_spans() -> None:
         "  4 spans never ended (open:6, open:7, open:8, …)",
         "  1 root with a parent that was not captured",
         (
-            "  some siblings started at the same time, and nobody saw which came first: they stand in "
-            "the order in which they arrived"
+            "  some siblings started at the same time, and nobody saw which came first: "
+            "they stand in the order in which they arrived"
         ),
         "  no span is named 'runn', which must never be: did you mean 'run'?",
         "  a note of the capture",
