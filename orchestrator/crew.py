@@ -77,16 +77,16 @@ class Crew:
 
         return await self._recoverable("reviewer", ask)
 
-    async def judge(self, output: str) -> float:
-        """Have the reviewer score the text, from 0 to 1; raises as `write` does."""
+    async def judge(self, output: str) -> ScoreAnswer:
+        """Have the reviewer score the text, from 0 to 1, and say why; raises as `write` does."""
         prompt = prompts.score_prompt(self._shop.brief, self._task, output)
 
-        async def ask(model: ModelEntry, failed: str | None) -> float:
+        async def ask(model: ModelEntry, failed: str | None) -> ScoreAnswer:
             return await structured.ask(
                 partial(self._call, model, failed, "evaluate"),
                 prompt,
                 ScoreAnswer,
-                lambda answer: answer.score,
+                lambda answer: answer,
             )
 
         return await self._recoverable("reviewer", ask)

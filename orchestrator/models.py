@@ -186,6 +186,8 @@ class Attempt:
     """The reviewer is of another provider than the author."""
     score: float
     """0 to 1, by the reviewer."""
+    reason: str = ""
+    """Why that score, in the reviewer's words."""
     validations: tuple[Validation, ...] = ()
 
     @property

@@ -90,7 +90,7 @@ class TaskLoop:
                 "revise", prompts.revise_prompt(shop.brief, task, draft, critique, self._inputs)
             )
         validations = tuple(validate(name, output) for name in task.validators)
-        score = await crew.judge(output)
+        judgement = await crew.judge(output)
         self._iterations += 1
         attempt = Attempt(
             iteration=self._iterations,
@@ -99,7 +99,8 @@ class TaskLoop:
             reviewer=critique.reviewer,
             critique=critique,
             crosses=crew.crosses,
-            score=score,
+            score=judgement.score,
+            reason=judgement.reason,
             validations=validations,
         )
         await self._keep(attempt)

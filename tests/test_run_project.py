@@ -152,8 +152,10 @@ async def test_each_iteration_sees_the_previous_attempt_and_its_critique():
     assert len(drafts) == 2
     assert "FIRST ATTEMPT" in drafts[1]
     assert "IT LACKS A POINT" in drafts[1]
-    assert state.results[0].iterations == 2
-    assert state.results[0].output == "SECOND ATTEMPT"
+    (result,) = state.results
+    assert (result.iterations, result.output) == (2, "SECOND ATTEMPT")
+    assert result.best is not None
+    assert result.best.reason == "as scripted"
 
 
 async def test_the_best_attempt_is_kept_and_a_plateau_ends_the_task(traced):
