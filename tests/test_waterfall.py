@@ -49,7 +49,8 @@ class Story:
     def tree(self, width=100):
         """The lines between the scale and the verdict."""
         lines = self.text(width)
-        return lines[3 : lines.index("", 3)]
+        start = lines.index("") + 1
+        return lines[start : lines.index("", start)]
 
     def line(self, start, width=100):
         (found,) = [line for line in self.tree(width) if line.lstrip("│├└ ").startswith(start)]
@@ -172,6 +173,98 @@ def test_the_slowest_and_the_dearest_calls_are_five_at_most_worst_first():
     dearest = lines[lines.index("Dearest calls") + 1 :]
     assert [line.split("task:")[1][:2] for line in slowest] == ["t7", "t6", "t5", "t4", "t3"]
     assert [line.split("task:")[1][:2] for line in dearest] == ["t1", "t2", "t3", "t4", "t5"]
+
+
+@pytest.fixture
+def priced():
+    """Two iterations of a task by models with names of the usual length."""
+    told = Story()
+    root = told.span("run_project", 0, 800, project_id="demo", status="SUCCESS")
+    task = told.span("task:t1", 0, 800, root, task_type="code_generation")
+    for number, (stage, model) in enumerate(
+        [("generate", "gpt-6.1-terra"), ("critique", "claude-opus-4.5")] * 2
+    ):
+        told.call(
+            stage,
+            number * 200,
+            number * 200 + 200,
+            task,
+            model=model,
+            cost=0.01 * (number + 1),
+            orchestrator__iteration=number // 2 + 1,
+        )
+    return told
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (60, "time cost"),
+        (76, "time tokens cost"),
+        (82, "0 800 ms time tokens cost"),
+        (100, "0 800 ms time share tokens cost"),
+    ],
+)
+def test_bars_and_shares_make_room_for_the_call_its_model_time_and_cost(priced, width, columns):
+    rows = priced.tree(width)
+
+    assert " ".join(rows[0].split()) == columns
+    assert rows[3].startswith("  ├ llm_call:generate #1 gpt-6.1-terra ")
+    assert rows[4].startswith("  ├ llm_call:critique #1 claude-opus-4.5 ")
+    assert rows[4].endswith("  $0.0200")
+    assert (columns[0] == "0") is ("critical path" in "\n".join(priced.text(width)))
+
+
+@pytest.mark.parametrize(
+    ("width", "called"),
+    [
+        (60, "t1 / critique #2 claude-opus-4.5"),
+        (72, "task:t1 / llm_call:critique #2 claude-opus-4.5"),
+    ],
+)
+def test_a_ranking_says_which_iteration_of_which_model_at_any_width(priced, width, called):
+    lines = priced.text(width)
+
+    dearest = lines[lines.index("Dearest calls") + 1]
+    assert dearest.endswith(f"$0.0400  {called}")
+
+
+def test_the_only_iteration_of_a_task_has_no_number():
+    told = Story()
+    root = told.span("run_project", 0, 800)
+    for name in ("task:t1", "task:t2"):
+        task = told.span(name, 0, 800, root)
+        told.call("generate", 0, 100, task, orchestrator__iteration=1)
+    told.call("generate", 100, 800, task, orchestrator__iteration=2)
+
+    names = [line for line in told.tree() if "llm_call" in line]
+    assert [" #" in name for name in names] == [False, True, True]
+
+
+def test_a_call_that_made_no_request_is_neither_counted_nor_ranked():
+    told = Story()
+    root = told.span("run_project", 0, 800)
+    said = {"orchestrator__llm__attempts": 0, "error__type": "budget_exceeded"}
+    told.call("decompose", 0, 800, root, cost=0.0, tokens_in=0, tokens_out=0, failed=True, **said)
+
+    lines = told.text()
+    assert lines[1].startswith("0 calls,")
+    assert told.line("llm_call:decompose")
+    assert "Slowest calls" not in lines
+
+
+def test_what_is_estimated_is_marked_wherever_it_is_counted():
+    told = Story()
+    root = told.span("run_project", 0, 800)
+    told.call("generate", 0, 700, root, cost=0.02, orchestrator__cost__estimated=True)
+    told.call("revise", 700, 800, root, cost=0.01)
+
+    lines = told.text()
+    assert lines[0].endswith("  ≈ $0.0300")
+    assert lines[2] == "≈ up to $0.0200 estimated: replies that were lost"
+    assert told.line("run_project").endswith("≈ $0.0300")
+    assert told.line("llm_call:generate").endswith("≈ $0.0200")
+    assert told.line("llm_call:revise").endswith("  $0.0100")
 
 
 def test_a_run_that_cost_nothing_has_no_cost_column_and_no_dearest_calls():

@@ -21,13 +21,22 @@ class Blame:
 
 
 def calls(trace: Trace) -> list[SpanRecord]:
-    """Every model call."""
-    return [span for span in trace.spans if span.name.startswith(spans.SPAN_LLM_CALL)]
+    """Every model call for which a request was made."""
+    return [
+        span
+        for span in trace.spans
+        if span.name.startswith(spans.SPAN_LLM_CALL) and span.attributes.get(spans.LLM_ATTEMPTS, 1)
+    ]
 
 
 def cost_of(span: SpanRecord) -> Decimal:
     """Dollars of one call."""
     return Decimal(repr(span.attributes.get(spans.COST_USD, 0.0)))
+
+
+def estimate_of(span: SpanRecord) -> Decimal:
+    """Dollars of a call some reply of which was lost: up to so much nobody has confirmed."""
+    return cost_of(span) if span.attributes.get(spans.COST_ESTIMATED) else Decimal(0)
 
 
 def slowest(trace: Trace) -> list[SpanRecord]:
@@ -82,10 +91,30 @@ def detail(span: SpanRecord) -> str:
     return ""
 
 
+def title(trace: Trace, span: SpanRecord) -> str:
+    """Its name, with the iteration where its task has more than one: ``llm_call:revise #2``."""
+    iteration = span.attributes.get(spans.CALL_ITERATION)
+    if iteration is None or not _is_iterated(trace, span):
+        return span.name
+    return f"{span.name} #{iteration}"
+
+
+def _is_iterated(trace: Trace, call: SpanRecord) -> bool:
+    task = next(
+        (each for each in trace.ancestors(call) if each.name.startswith(spans.SPAN_TASK)), call
+    )
+    return any(each.attributes.get(spans.CALL_ITERATION, 1) > 1 for each in trace.under(task))
+
+
 def where(trace: Trace, span: SpanRecord) -> str:
     """The way to a span from below the root, such as ``task:t1 / llm_call:generate``."""
-    way = [each.name for each in trace.ancestors(span) if each is not trace.root]
+    way = [title(trace, each) for each in trace.ancestors(span) if each is not trace.root]
     return " / ".join(reversed(way)) or span.name
+
+
+def brief(place: str) -> str:
+    """The same in few characters: ``t1 / generate``."""
+    return place.replace(spans.SPAN_TASK, "").replace(spans.SPAN_LLM_CALL, "")
 
 
 def most_interesting_first(trace: Trace) -> Sequence[SpanRecord]:
