@@ -14,15 +14,15 @@ __all__ = ["Source", "Spans", "source_of"]
 
 
 class Capture(Protocol):
-    """What is asked of a `SpanCapture`."""
+    """What is asked of the fixtures' captures."""
 
     @property
     def forest(self) -> Forest:
         """The spans as they stand now."""
 
     @property
-    def sampled_out(self) -> int:
-        """How many spans were sampled out."""
+    def sampled_out(self) -> int | None:
+        """How many spans were sampled out; None where nobody knows."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -88,8 +88,8 @@ def source_of(spans: Spans) -> Source:
         forest = grow(spans)
         return Source(lambda: forest, lambda: "The list of spans is empty.", tuple, None)
     raise TypeError(
-        "assert_span_tree() takes the fixture `spans`, an InMemorySpanExporter or a list of "
-        f"spans, not {spans!r}"
+        "assert_span_tree() takes the fixture `spans` or `otlp_spans`, an InMemorySpanExporter, "
+        f"or a list of spans, not {spans!r}"
     )
 
 
@@ -99,4 +99,4 @@ def _is_capture(spans: Spans) -> TypeGuard[Capture]:
 
 
 def _notes(capture: Capture) -> tuple[str, ...]:
-    return capture.notes if capture.sampled_out else (*capture.notes, "0 spans sampled out")
+    return (*capture.notes, "0 spans sampled out") if capture.sampled_out == 0 else capture.notes

@@ -12,6 +12,7 @@ from opentelemetry import trace
 
 from pytest_otel_spans import SpanCapture, SpanTreeMismatch, assert_span_tree, span
 from pytest_otel_spans.colour import paint
+from pytest_otel_spans.otlp import OtlpCapture
 
 TRACER = trace.get_tracer(__name__)
 Run = Callable[..., pytest.RunResult]
@@ -58,13 +59,20 @@ def test_a_name_of_several_spans_is_not_one_span(spans: SpanCapture) -> None:
 # --- what it takes
 
 
+def test_spans_of_other_processes_are_a_capture_too(otlp_spans: OtlpCapture) -> None:
+    with pytest.raises(SpanTreeMismatch) as error:
+        assert_span_tree(otlp_spans, span("run"), wait=0.01)
+    assert otlp_spans.why_empty() in str(error.value)
+    assert "sampled out" not in str(error.value).partition("notes:")[2]
+
+
 def test_no_root_at_all_is_no_expectation(spans: SpanCapture) -> None:
     with pytest.raises(TypeError, match=re.escape("spans.assert_empty()")):
         assert_span_tree(spans)
 
 
 def test_what_holds_no_spans_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"takes the fixture `spans`, .* not 'run'"):
+    with pytest.raises(TypeError, match=r"takes the fixture `spans` .* not 'run'"):
         assert_span_tree("run", span("run"))  # type: ignore[arg-type]  # the point
 
 
