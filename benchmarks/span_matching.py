@@ -15,10 +15,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from pytest_otel_spans.assertions import SpanTreeMismatch, assert_span_tree
-from pytest_otel_spans.match import match_roots
-from pytest_otel_spans.pattern import SpanPattern, any_order, span
-from pytest_otel_spans.scene import scene
-from pytest_otel_spans.stage import Stage
+from pytest_otel_spans.capturing.scene import scene
+from pytest_otel_spans.capturing.stage import Stage
+from pytest_otel_spans.matching.match import match_roots
+from pytest_otel_spans.patterns.pattern import SpanPattern, any_order, span
 from pytest_otel_spans.tree import Forest, SpanNode, grow
 
 RESULTS = Path(__file__).parent / "results"

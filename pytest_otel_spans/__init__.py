@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_otel_spans.assertions import Match, SpanTreeMismatch, assert_span_tree
-    from pytest_otel_spans.capture import SpanCapture
-    from pytest_otel_spans.pattern import SpanPattern, any_order, literal, never, one_of, span
-    from pytest_otel_spans.selection import Selection
+    from pytest_otel_spans.capturing.capture import SpanCapture
+    from pytest_otel_spans.capturing.selection import Selection
+    from pytest_otel_spans.patterns.pattern import (
+        SpanPattern,
+        any_order,
+        literal,
+        never,
+        one_of,
+        span,
+    )
+    from pytest_otel_spans.patterns.values import absent, json_value, maybe, same
     from pytest_otel_spans.tree import SpanNode
-    from pytest_otel_spans.values import absent, json_value, maybe, same
 
 __all__ = [
     "Match",
@@ -36,11 +43,11 @@ __all__ = [
 # that test no span.
 _ROOMS = {
     "assertions": ("Match", "SpanTreeMismatch", "assert_span_tree"),
-    "capture": ("SpanCapture",),
-    "pattern": ("SpanPattern", "any_order", "literal", "never", "one_of", "span"),
-    "selection": ("Selection",),
+    "capturing.capture": ("SpanCapture",),
+    "patterns.pattern": ("SpanPattern", "any_order", "literal", "never", "one_of", "span"),
+    "capturing.selection": ("Selection",),
     "tree": ("SpanNode",),
-    "values": ("absent", "json_value", "maybe", "same"),
+    "patterns.values": ("absent", "json_value", "maybe", "same"),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 

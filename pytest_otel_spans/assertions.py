@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, KeysView, Sequence
 
-from pytest_otel_spans.expected import ChildPart
-from pytest_otel_spans.explain import explain
-from pytest_otel_spans.findings import Finding
-from pytest_otel_spans.match import Outcome, match_roots
-from pytest_otel_spans.report import compose, forest_notes
+from pytest_otel_spans.explaining.explain import explain
+from pytest_otel_spans.explaining.findings import Finding
+from pytest_otel_spans.explaining.report import compose, forest_notes
+from pytest_otel_spans.matching.match import Outcome, match_roots
+from pytest_otel_spans.patterns.expected import ChildPart
 from pytest_otel_spans.sources import Source, Spans, source_of
 from pytest_otel_spans.tree import SpanNode
 

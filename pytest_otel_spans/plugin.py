@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_otel_spans.stage import Stage
+from pytest_otel_spans.capturing.stage import Stage
 
 if TYPE_CHECKING:
-    from pytest_otel_spans.capture import SpanCapture
-    from pytest_otel_spans.otlp import OtlpCapture
-    from pytest_otel_spans.scene import Scene
+    from pytest_otel_spans.capturing.capture import SpanCapture
+    from pytest_otel_spans.capturing.scene import Scene
+    from pytest_otel_spans.receiving.otlp import OtlpCapture
     from pytest_otel_spans.snapshots.extension import SpanSnapshot
 
 _STAGE = pytest.StashKey[Stage]()
@@ -40,7 +40,7 @@ _MISSING = (
 def spans(request: pytest.FixtureRequest) -> Iterator[SpanCapture]:
     """Capture the OpenTelemetry spans of this test."""
     _require("spans", _SDK)
-    from pytest_otel_spans.scene import scene
+    from pytest_otel_spans.capturing.scene import scene
 
     with scene(request.node.nodeid, request.config.stash[_STAGE]) as ours:
         request.node.stash[_SCENE] = ours
@@ -51,7 +51,7 @@ def spans(request: pytest.FixtureRequest) -> Iterator[SpanCapture]:
 def otlp_spans(request: pytest.FixtureRequest) -> Iterator[OtlpCapture]:
     """Receive the OpenTelemetry spans that other processes export while this test runs."""
     _require("otlp_spans", _SDK, _GRPC, _PROTO)
-    from pytest_otel_spans.otlp import receive_spans
+    from pytest_otel_spans.receiving.otlp import receive_spans
 
     if "spans" in request.fixturenames:  # set up first: what arrives is joined with them
         request.getfixturevalue("spans")

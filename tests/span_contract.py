@@ -116,7 +116,8 @@ def _outcome(span: ReadableSpan, spec: SpanSpec) -> Iterator[str]:
     failed = span.status.status_code is StatusCode.ERROR
     ends = _GOOD_ENDS.get(spec.name)
     if ends is not None and (attributes.get(ends.key) in ends.good) is failed:
-        yield f"its status is {span.status.status_code.name}, and it says {attributes.get(ends.key)!r}"
+        code = span.status.status_code.name
+        yield f"its status is {code}, and it says {attributes.get(ends.key)!r}"
     if spec.name == names.SPAN_LLM_CALL and not failed:
         answered = names.GEN_AI_RESPONSE_FINISH_REASONS in attributes
         if not (answered or attributes.get(names.CACHE_HIT)):

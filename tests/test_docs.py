@@ -25,7 +25,7 @@ from pytest_otel_spans import (
     assert_span_tree,
     span,
 )
-from pytest_otel_spans.otlp import OtlpCapture
+from pytest_otel_spans.receiving.otlp import OtlpCapture
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")

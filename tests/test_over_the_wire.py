@@ -10,7 +10,7 @@ from opentelemetry import trace
 
 from orchestrator.tracing.config import DEFAULT_SERVICE_NAME
 from pytest_otel_spans import SpanCapture, assert_span_tree, span
-from pytest_otel_spans.otlp import OtlpCapture
+from pytest_otel_spans.receiving.otlp import OtlpCapture
 from tests.span_contract import broken_promises
 
 TRACED = ("--tracing", "--otlp-endpoint")

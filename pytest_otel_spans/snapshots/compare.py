@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pytest_otel_spans.expected import SpanPattern
-from pytest_otel_spans.match import Level, Outcome, align, match_roots
-from pytest_otel_spans.names import name_matches
+from pytest_otel_spans.matching.match import Level, Outcome, align, match_roots
+from pytest_otel_spans.patterns.expected import SpanPattern
+from pytest_otel_spans.patterns.names import name_matches
+from pytest_otel_spans.patterns.values import absent
 from pytest_otel_spans.snapshots.expectation import Expectation, expect
 from pytest_otel_spans.snapshots.rows import Row, labels_of
 from pytest_otel_spans.snapshots.stand_in import stand_in
 from pytest_otel_spans.snapshots.story import Story
 from pytest_otel_spans.snapshots.tokens import Label, Token, holds, sightings
 from pytest_otel_spans.tree import SpanNode
-from pytest_otel_spans.values import absent
 
 __all__ = ["Disagreement", "Pair", "compare"]
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pytest_otel_spans.expected import SpanPattern
-from pytest_otel_spans.groups import AnyOrder, Member
-from pytest_otel_spans.names import Name, literal
+from pytest_otel_spans.patterns.expected import SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.names import Name, literal
+from pytest_otel_spans.patterns.values import json_value
 from pytest_otel_spans.snapshots.rows import Row
 from pytest_otel_spans.snapshots.spell import spell
 from pytest_otel_spans.snapshots.stand_in import SIGNS, spoken_attributes
@@ -26,7 +27,6 @@ from pytest_otel_spans.snapshots.tokens import (
     labels_in,
     regex_of,
 )
-from pytest_otel_spans.values import json_value
 
 __all__ = ["Expectation", "expect"]
 

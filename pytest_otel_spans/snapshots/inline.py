@@ -7,7 +7,7 @@ import re
 
 from inline_snapshot.plugin import Builder, Custom, ImportFrom, customize
 
-from pytest_otel_spans.questions import Capture
+from pytest_otel_spans.capturing.questions import Capture
 
 __all__ = ["write_spans"]
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from pytest_otel_spans.explain import explain
-from pytest_otel_spans.render import path_text
-from pytest_otel_spans.report import compose
+from pytest_otel_spans.explaining.explain import explain
+from pytest_otel_spans.explaining.report import compose
 from pytest_otel_spans.snapshots.compare import Disagreement, compare
 from pytest_otel_spans.snapshots.format import format_rows
 from pytest_otel_spans.snapshots.masks import Masks
@@ -19,6 +18,7 @@ from pytest_otel_spans.snapshots.parse import SnapshotSyntaxError, parse_rows
 from pytest_otel_spans.snapshots.rows import Row
 from pytest_otel_spans.snapshots.story import tell
 from pytest_otel_spans.sources import Source
+from pytest_otel_spans.text.render import path_text
 
 __all__ = ["Terms", "Told", "read_rows"]
 

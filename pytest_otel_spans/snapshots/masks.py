@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from pytest_otel_spans.names import name_matches
-from pytest_otel_spans.shapes import family
+from pytest_otel_spans.patterns.names import name_matches
+from pytest_otel_spans.patterns.shapes import family
+from pytest_otel_spans.patterns.values import matches
 from pytest_otel_spans.snapshots.spell import spell
 from pytest_otel_spans.snapshots.tokens import (
     SHAPES,
@@ -22,8 +23,7 @@ from pytest_otel_spans.snapshots.tokens import (
     Token,
     Wild,
 )
-from pytest_otel_spans.values import matches
-from pytest_otel_spans.volatile import is_volatile
+from pytest_otel_spans.text.volatile import is_volatile
 
 __all__ = ["Masks", "Numbering"]
 

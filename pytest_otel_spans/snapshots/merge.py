@@ -7,12 +7,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from pytest_otel_spans.patterns.values import absent
 from pytest_otel_spans.snapshots.compare import Disagreement
 from pytest_otel_spans.snapshots.masks import Masks, Numbering
 from pytest_otel_spans.snapshots.rows import Row, labels_of
 from pytest_otel_spans.snapshots.story import ROOTS, Story, is_unordered, masked
 from pytest_otel_spans.snapshots.tokens import Token, holds
-from pytest_otel_spans.values import absent
 
 __all__ = ["fresh", "merge"]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from pytest_otel_spans.patterns.values import absent
 from pytest_otel_spans.snapshots.spell import LABEL, is_bare
 from pytest_otel_spans.snapshots.tokens import TYPES, Found, Json, Label, Mixed, Token, Wild
-from pytest_otel_spans.values import absent
 
 __all__ = ["Unreadable", "read", "read_name", "read_quoted"]
 

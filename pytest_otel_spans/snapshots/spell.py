@@ -8,9 +8,9 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-from pytest_otel_spans.shapes import family
+from pytest_otel_spans.patterns.shapes import family
+from pytest_otel_spans.patterns.values import absent
 from pytest_otel_spans.snapshots.tokens import Found, Json, Label, Mixed, Token, Wild
-from pytest_otel_spans.values import absent
 
 __all__ = ["LABEL", "is_bare", "spell", "spell_name"]
 

@@ -11,13 +11,13 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
-from pytest_otel_spans.names import name_matches
-from pytest_otel_spans.render import preorder
+from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.snapshots.format import MESSAGE, format_rows
 from pytest_otel_spans.snapshots.masks import Masks, Numbering
 from pytest_otel_spans.snapshots.rows import EXCEPTION, Row
 from pytest_otel_spans.snapshots.spell import spell_name
 from pytest_otel_spans.snapshots.tokens import Label, LabelKind, Token
+from pytest_otel_spans.text.render import preorder
 from pytest_otel_spans.tree import Event, Forest, SpanNode
 
 __all__ = ["NOT_CAPTURED", "ROOTS", "Story", "is_unordered", "masked", "tell"]

@@ -1,8 +1,8 @@
 """Ask for the explanation of a failure."""
 
-from pytest_otel_spans.expected import ChildPart
-from pytest_otel_spans.explain import explain
-from pytest_otel_spans.match import match_roots
+from pytest_otel_spans.explaining.explain import explain
+from pytest_otel_spans.matching.match import match_roots
+from pytest_otel_spans.patterns.expected import ChildPart
 from tests.plugin.groves import Plant, forest
 
 

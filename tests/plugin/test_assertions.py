@@ -11,8 +11,8 @@ import pytest
 from opentelemetry import trace
 
 from pytest_otel_spans import SpanCapture, SpanTreeMismatch, assert_span_tree, span
-from pytest_otel_spans.colour import paint
-from pytest_otel_spans.otlp import OtlpCapture
+from pytest_otel_spans.receiving.otlp import OtlpCapture
+from pytest_otel_spans.text.colour import paint
 
 TRACER = trace.get_tracer(__name__)
 Run = Callable[..., pytest.RunResult]
@@ -210,7 +210,7 @@ def test_the_traceback_ends_at_the_callers_line(pytester: pytest.Pytester, run: 
 def test_colours_change_no_letter(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile(FAILING)
     pytester.makeconftest(
-        "from pytest_otel_spans.colour import coloured\n"
+        "from pytest_otel_spans.text.colour import coloured\n"
         "def pytest_runtest_logreport(report):\n"
         "    report.longrepr = coloured(report.longrepr)\n"
     )
@@ -228,7 +228,7 @@ def test_another_failure_keeps_its_colours(pytester: pytest.Pytester, run: Run) 
     pytester.makepyfile("def test_fails(): assert '  - a' == '  + b'")
     before = run("--color=yes").stdout.str()
     pytester.makeconftest(
-        "from pytest_otel_spans.colour import coloured\n"
+        "from pytest_otel_spans.text.colour import coloured\n"
         "def pytest_runtest_logreport(report):\n"
         "    report.longrepr = coloured(report.longrepr)\n"
     )

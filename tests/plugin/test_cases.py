@@ -26,7 +26,7 @@ from pytest_otel_spans import (
     same,
     span,
 )
-from pytest_otel_spans.match import match_roots
+from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.tree import grow
 from tests.plugin.groves import plant, spans_of
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_otel_spans import SpanPattern, any_order, same, span
-from pytest_otel_spans.explain import explain
-from pytest_otel_spans.match import match_roots
-from pytest_otel_spans.report import compose
+from pytest_otel_spans.explaining.explain import explain
+from pytest_otel_spans.explaining.report import compose
+from pytest_otel_spans.matching.match import match_roots
 from tests.plugin.explaining import explained
 from tests.plugin.groves import Plant, forest, plant
 

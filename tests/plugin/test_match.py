@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import pytest
 from opentelemetry.trace import SpanKind
 
-from pytest_otel_spans.binding import Place
-from pytest_otel_spans.match import Outcome, match_roots, own_differences
-from pytest_otel_spans.pattern import ChildPart, any_order, literal, never, one_of, span
+from pytest_otel_spans.matching.binding import Place
+from pytest_otel_spans.matching.match import Outcome, match_roots, own_differences
+from pytest_otel_spans.patterns.pattern import ChildPart, any_order, literal, never, one_of, span
+from pytest_otel_spans.patterns.values import absent, json_value, maybe, same
 from pytest_otel_spans.tree import Forest, Sighting, grow
-from pytest_otel_spans.values import absent, json_value, maybe, same
 from tests.plugin.groves import Plant, context, finished, forest, plant
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_otel_spans.alignment import MOST_EDGES
-from pytest_otel_spans.judge import Judge
-from pytest_otel_spans.listing import MOST_CELLS
-from pytest_otel_spans.match import Alignment, Level, align
-from pytest_otel_spans.pattern import Part, any_order, one_of, span
+from pytest_otel_spans.matching.alignment import MOST_EDGES
+from pytest_otel_spans.matching.judge import Judge
+from pytest_otel_spans.matching.listing import MOST_CELLS
+from pytest_otel_spans.matching.match import Alignment, Level, align
+from pytest_otel_spans.patterns.pattern import Part, any_order, one_of, span
 from tests.plugin.groves import Plant, forest, plant
 
 

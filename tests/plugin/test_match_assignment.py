@@ -5,8 +5,8 @@ from itertools import permutations, product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_otel_spans.assignment import Slots, assign, can_fill, can_place, place_most
-from pytest_otel_spans.cheapest import MOST_ROWS, cheapest
+from pytest_otel_spans.matching.assignment import Slots, assign, can_fill, can_place, place_most
+from pytest_otel_spans.matching.cheapest import MOST_ROWS, cheapest
 
 MANY = settings(max_examples=500, deadline=None)
 

@@ -7,13 +7,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_otel_spans.groups import AnyOrder, Member
-from pytest_otel_spans.match import align, match_roots
-from pytest_otel_spans.names import name_matches
-from pytest_otel_spans.pattern import Part, SpanPattern, any_order, never, one_of, span
-from pytest_otel_spans.siblings import Level
+from pytest_otel_spans.matching.match import align, match_roots
+from pytest_otel_spans.matching.siblings import Level
+from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.names import name_matches
+from pytest_otel_spans.patterns.pattern import Part, SpanPattern, any_order, never, one_of, span
+from pytest_otel_spans.patterns.values import absent, same
 from pytest_otel_spans.tree import SpanNode
-from pytest_otel_spans.values import absent, same
 from tests.plugin.groves import Plant, forest, plant
 
 MANY = settings(max_examples=300, deadline=None)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_otel_spans.match import Selector, as_path, select
-from pytest_otel_spans.pattern import any_order, literal, one_of, span
+from pytest_otel_spans.matching.match import Selector, as_path, select
+from pytest_otel_spans.patterns.pattern import any_order, literal, one_of, span
+from pytest_otel_spans.patterns.values import same
 from pytest_otel_spans.tree import Forest, grow
-from pytest_otel_spans.values import same
 from tests.plugin.groves import context, finished, forest, plant
 
 GROWN = forest(

@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from pytest_otel_spans.match import match_roots, select
-from pytest_otel_spans.pattern import Part, SpanPattern, any_order, never, one_of, span
+from pytest_otel_spans.matching.match import match_roots, select
+from pytest_otel_spans.patterns.pattern import Part, SpanPattern, any_order, never, one_of, span
+from pytest_otel_spans.patterns.values import same
 from pytest_otel_spans.tree import Forest, Sighting, grow
-from pytest_otel_spans.values import same
 from tests.plugin.groves import context, finished, forest, plant
 
 DEEP = 20_000

@@ -3,8 +3,8 @@
 from opentelemetry.sdk.trace import ReadableSpan
 
 from pytest_otel_spans import span
-from pytest_otel_spans.explain import explain
-from pytest_otel_spans.match import match_roots
+from pytest_otel_spans.explaining.explain import explain
+from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.tree import Sighting, grow
 from tests.plugin.explaining import explained
 from tests.plugin.groves import context, finished, plant

@@ -11,10 +11,10 @@ from opentelemetry.trace import SpanKind
 
 from pytest_otel_spans import any_order, span
 from pytest_otel_spans import literal as as_it_stands
-from pytest_otel_spans.expected import ChildPart
-from pytest_otel_spans.explain import explain
-from pytest_otel_spans.match import Outcome, match_roots
-from pytest_otel_spans.suggest import suggest
+from pytest_otel_spans.explaining.explain import explain
+from pytest_otel_spans.matching.match import Outcome, match_roots
+from pytest_otel_spans.patterns.expected import ChildPart
+from pytest_otel_spans.text.suggest import suggest
 from pytest_otel_spans.tree import Forest
 from tests.plugin.groves import Plant, forest
 

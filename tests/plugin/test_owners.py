@@ -10,11 +10,11 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from pytest_otel_spans.capture import SpanCapture
-from pytest_otel_spans.hub import hub
-from pytest_otel_spans.owners import no_current_span
-from pytest_otel_spans.scene import scene
-from pytest_otel_spans.stage import Stage
+from pytest_otel_spans.capturing.capture import SpanCapture
+from pytest_otel_spans.capturing.hub import hub
+from pytest_otel_spans.capturing.owners import no_current_span
+from pytest_otel_spans.capturing.scene import scene
+from pytest_otel_spans.capturing.stage import Stage
 
 TRACER = trace.get_tracer("tests.owners")
 

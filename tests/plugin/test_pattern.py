@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_otel_spans.groups import AnyOrder
-from pytest_otel_spans.names import fixed_name, is_name, name_matches
-from pytest_otel_spans.pattern import (
+from pytest_otel_spans.patterns.groups import AnyOrder
+from pytest_otel_spans.patterns.names import fixed_name, is_name, name_matches
+from pytest_otel_spans.patterns.pattern import (
     Part,
     Path,
     SpanPattern,
@@ -23,7 +23,7 @@ from pytest_otel_spans.pattern import (
     one_of,
     span,
 )
-from pytest_otel_spans.values import absent, json_value, maybe, same
+from pytest_otel_spans.patterns.values import absent, json_value, maybe, same
 
 WORDS: dict[str, Any] = {"re": re, "absent": absent} | {
     word.__name__: word

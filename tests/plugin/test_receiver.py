@@ -27,7 +27,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import (
 from opentelemetry.sdk.trace import TracerProvider
 
 from pytest_otel_spans import SpanCapture, SpanTreeMismatch, assert_span_tree, span
-from pytest_otel_spans.otlp import OtlpCapture, receive_spans
+from pytest_otel_spans.receiving.otlp import OtlpCapture, receive_spans
 from tests.plugin.otlp_programs import channel, request, run_program, send, wire_span
 
 Run = Callable[..., pytest.RunResult]

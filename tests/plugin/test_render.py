@@ -13,9 +13,9 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AnyValue
 
-from pytest_otel_spans.capture import SpanCapture
-from pytest_otel_spans.layout import Branch, draw
-from pytest_otel_spans.render import outline, path_text
+from pytest_otel_spans.capturing.capture import SpanCapture
+from pytest_otel_spans.text.layout import Branch, draw
+from pytest_otel_spans.text.render import outline, path_text
 from pytest_otel_spans.tree import grow
 
 TRACER = trace.get_tracer(__name__)

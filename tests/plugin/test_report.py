@@ -1,9 +1,9 @@
 """The notes at the end of a message."""
 
 from pytest_otel_spans import any_order, never, same, span
-from pytest_otel_spans.explain import explain
-from pytest_otel_spans.match import match_roots
-from pytest_otel_spans.report import compose
+from pytest_otel_spans.explaining.explain import explain
+from pytest_otel_spans.explaining.report import compose
+from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.tree import grow
 from tests.plugin.groves import context, finished, forest, plant
 

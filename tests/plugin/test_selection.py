@@ -6,7 +6,7 @@ import pytest
 from opentelemetry import trace
 
 from pytest_otel_spans import Selection, SpanCapture, span
-from pytest_otel_spans.path import Selector
+from pytest_otel_spans.matching.path import Selector
 
 TRACER = trace.get_tracer("tests.selection")
 Interval = tuple[str, int, int | None]

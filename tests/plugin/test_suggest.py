@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.util.types import AnyValue
 
-from pytest_otel_spans.capture import SpanCapture
+from pytest_otel_spans.capturing.capture import SpanCapture
 
 TRACER = trace.get_tracer(__name__)
 

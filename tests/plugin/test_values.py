@@ -11,8 +11,8 @@ from dirty_equals import IsInt, IsPositive, IsStr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_otel_spans.shapes import describe, freeze, labels_in, value_key
-from pytest_otel_spans.values import (
+from pytest_otel_spans.patterns.shapes import describe, freeze, labels_in, value_key
+from pytest_otel_spans.patterns.values import (
     absent,
     json_value,
     label_values,

@@ -22,7 +22,7 @@ from pytest_otel_spans import (
     same,
     span,
 )
-from pytest_otel_spans.pattern import AnyOrder, Never, OneOf, Path
+from pytest_otel_spans.patterns.pattern import AnyOrder, Never, OneOf, Path
 
 
 def names() -> None:

@@ -24,7 +24,7 @@ from pytest_otel_spans import (
     same,
     span,
 )
-from pytest_otel_spans.otlp import OtlpCapture
+from pytest_otel_spans.receiving.otlp import OtlpCapture
 from pytest_otel_spans.snapshots.extension import SpanSnapshot
 
 

@@ -1,0 +1,1 @@
+"""The spans of one test, and what can be asked of them."""

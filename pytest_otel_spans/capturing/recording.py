@@ -1,0 +1,97 @@
+"""What one test recorded: its spans in the order they started, and those it nearly had."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import Counter
+from itertools import count
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from pytest_otel_spans.capturing.chime import Chime
+from pytest_otel_spans.capturing.stage import Stage
+from pytest_otel_spans.tree import Sighting
+
+
+class Recording:
+    """The spans of one test.
+
+    Attributes:
+        test: The node id of the test.
+        stage: Whose code runs on the thread of the session that runs the test.
+        exporter: The finished spans. It is the truth about them: what is cleared there is gone,
+            and what another processor exports there counts.
+        sampled_out: How many spans each sampler, by its description, kept from being recorded.
+        unclaimed: How many spans started beside other tests and could be anyone's.
+        notes: What happened to providers while the test ran, in full sentences.
+        places: Where each span stands in the order of all starts, by its id; also those that
+            `clear` made forget.
+        itself: A weak reference: a span that is never ended must not keep a test's recording.
+        chime: Rings when a span starts or ends.
+    """
+
+    def __init__(self, test: str, stage: Stage) -> None:
+        self.test = test
+        self.stage = stage
+        self.exporter = InMemorySpanExporter()
+        self.sampled_out: Counter[str] = Counter()
+        self.unclaimed = 0
+        self.notes: list[str] = []
+        self.places: dict[int, int] = {}
+        self.itself = weakref.ref(self)
+        self.chime = Chime()
+        # By place, and no pairs of both, which the garbage collector would have to visit.
+        self._spans: dict[int, ReadableSpan] = {}
+        self._threads: dict[int, threading.Thread] = {}
+        self._next = count().__next__
+        self._first = 0
+
+    def start(self, span: ReadableSpan, span_id: int) -> int:
+        """Enter a span that started, and return its place in the order of all starts."""
+        if span_id in self.places:
+            place = self.places[span_id]
+            if self._spans[place] is span:  # heard twice: two providers share their processors
+                return place
+        place = self._next()
+        self._threads[place] = threading.current_thread()
+        self._spans[place] = span
+        self.places[span_id] = place
+        self.chime.ring()
+        return place
+
+    def end(self, place: int, span: ReadableSpan) -> None:
+        """Put the finished span in the place of the live one."""
+        if place >= self._first and self._spans[place] is not span:
+            self._spans[place] = span
+            self.exporter.export((span,))
+            self.chime.ring()
+
+    @property
+    def cleared(self) -> bool:
+        """Whether `clear` was called."""
+        return self._first > 0
+
+    def sightings(self) -> list[Sighting | ReadableSpan]:
+        """Every span: where its start was seen with its place and thread, else as it is."""
+        finished = {id(span): span for span in self.exporter.get_finished_spans()}
+        seen: list[Sighting | ReadableSpan] = [
+            Sighting(span, place, self._threads[place].name)
+            for place, span in self._spans.copy().items()
+            if finished.pop(id(span), None) or (span.end_time is None and place >= self._first)
+        ]
+        seen.extend(finished.values())
+        return seen
+
+    def clear(self) -> None:
+        """Forget every span that started, also those that have not ended yet."""
+        self._first = self._next() + 1
+        self.exporter.clear()
+
+    def lineage(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Give the ids of the traces that began here, and of the spans in any other trace."""
+        contexts = [(span.context, span.parent) for span in self._spans.values()]
+        traces = frozenset(own.trace_id for own, parent in contexts if parent is None)
+        spans = frozenset(own.span_id for own, _ in contexts if own.trace_id not in traces)
+        return traces, spans

@@ -1,0 +1,157 @@
+"""The spans that a selector found, and what can be asked of all of them at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_otel_spans.capturing.answers import listed, nothing_matches, unlike
+from pytest_otel_spans.matching.path import Selector, select
+from pytest_otel_spans.text.render import counted, outline
+from pytest_otel_spans.tree import Forest, SpanNode
+
+_END, _INSTANT, _START = range(3)  # in this order at one time: spans that only touch do not overlap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Selection:
+    """Spans in start order.
+
+    An empty selection answers `.count` and `len()`. Everything else asked of it fails: an answer
+    about no span would say nothing.
+
+    Attributes:
+        selector: What was looked for.
+        nodes: What was found.
+        forest: Where it was looked for.
+        why_empty: Why there is no span at all, "" when there is one.
+    """
+
+    selector: Selector
+    nodes: tuple[SpanNode, ...]
+    forest: Forest
+    why_empty: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many spans were found."""
+        return len(self.nodes)
+
+    @property
+    def max_parallel(self) -> int:
+        """How many of these spans ran at the same time, at most.
+
+        A span that ended when another started did not overlap it; one that never ended runs on.
+        """
+        __tracebackhide__ = True
+        self._check_any()
+        moments: list[tuple[int, int]] = []
+        for node in self.nodes:
+            if node.end_ns is None:
+                moments.append((node.start_ns, _START))
+            elif node.end_ns > node.start_ns:
+                moments += [(node.start_ns, _START), (node.end_ns, _END)]
+            else:
+                moments.append((node.start_ns, _INSTANT))
+        running = most = 0
+        for _, moment in sorted(moments):
+            most = max(most, running + (moment != _END))
+            running += moment - _INSTANT
+        return most
+
+    def values(self, key: str) -> list[Any]:
+        """Return the attribute `key` of every span.
+
+        Raises:
+            AssertionError: A span lacks it, or there is no span.
+        """
+        __tracebackhide__ = True
+        self._check_any()
+        lacking = [node for node in self.nodes if key not in node.attributes]
+        if lacking:
+            known = sorted({one for node in self.nodes for one in node.attributes})
+            keys = ", ".join(map(repr, known)) or "none"
+            self._fail(
+                f"{self._some(lacking)} {'has' if len(lacking) == 1 else 'have'} no attribute "
+                f"{key!r}:{listed(lacking)}\nThe attributes of these spans are {keys}."
+            )
+        return [node.attributes[key] for node in self.nodes]
+
+    def sum(self, key: str) -> float:
+        """Add up the attribute `key` of every span, exactly; an int when all of them are.
+
+        Raises:
+            AssertionError: A span lacks it or has no number there, or there is no span.
+        """
+        __tracebackhide__ = True
+        values = self.values(key)
+        for node, value in zip(self.nodes, values, strict=True):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                self._fail(f"{node.path} has {key}={value!r}, which is no number to add up.")
+        return sum(values) if all(isinstance(one, int) for one in values) else math.fsum(values)
+
+    def each(self, pattern: Selector) -> Selection:
+        """Check that every span fits `pattern`, and return the selection.
+
+        Raises:
+            AssertionError: A span does not fit, or there is no span.
+        """
+        __tracebackhide__ = True
+        self._check_any()
+        fitting = set(select(self.forest, pattern))
+        culprits = [node for node in self.nodes if node not in fitting]
+        if culprits:
+            self._fail(
+                f"{self._some(culprits)} {'does' if len(culprits) == 1 else 'do'} not fit "
+                f"{pattern!r}:{unlike(culprits, pattern)}"
+            )
+        return self
+
+    def before(self, other: Selection | Selector) -> bool:
+        """Check that every span here had ended when the first of `other` started.
+
+        Raises:
+            AssertionError: One had not, or there is no span on either side.
+        """
+        __tracebackhide__ = True
+        if not isinstance(other, Selection):
+            other = Selection(
+                selector=other,
+                nodes=tuple(select(self.forest, other)),
+                forest=self.forest,
+                why_empty=self.why_empty,
+            )
+        self._check_any()
+        other._check_any()
+        first = min(other.nodes, key=lambda node: node.start_ns)
+        late = [node for node in self.nodes if node.end_ns is None or node.end_ns > first.start_ns]
+        if late:
+            self._fail(f"{self._some(late)} had not ended when {first.path} started:{listed(late)}")
+        return True
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[SpanNode]:
+        __tracebackhide__ = True
+        self._check_any()
+        return iter(self.nodes)
+
+    def __repr__(self) -> str:
+        return f"<Selection of {counted(self.count, 'span')} for {self.selector!r}>"
+
+    def _some(self, nodes: Sequence[SpanNode]) -> str:
+        matches = "matches" if self.count == 1 else "match"
+        found = f"{counted(self.count, 'span')} that {matches} {self.selector!r}"
+        return f"{len(nodes)} of {found}"
+
+    def _check_any(self) -> None:
+        __tracebackhide__ = True
+        if not self.nodes:
+            raise AssertionError(nothing_matches(self.selector, self.forest, self.why_empty))
+
+    def _fail(self, sentence: str) -> None:
+        __tracebackhide__ = True
+        raise AssertionError(f"{sentence}\n\n{outline(self.forest)}")

@@ -1,0 +1,80 @@
+"""Say where a span stands instead of where it was expected, and how that came about."""
+
+from __future__ import annotations
+
+from pytest_otel_spans.text.render import name_text, path_text
+from pytest_otel_spans.tree import SpanNode
+
+__all__ = ["moved_lines"]
+
+_PROPAGATE = (
+    "context was not propagated → run it by contextvars.copy_context().run,",
+    "or use opentelemetry-instrumentation-threading",
+)
+_LEAK = (
+    "→ close the generator that opened it when it is left early (contextlib.aclosing),",
+    "or detach the token that attached it",
+)
+
+
+def moved_lines(
+    node: SpanNode, parent: SpanNode | None, expected: str
+) -> tuple[str, tuple[str, ...]]:
+    """Say where a span stands instead, and how that came about.
+
+    Args:
+        node: Where the span stands.
+        parent: Under what it was expected; None for a root.
+        expected: The path of the parent, "" for none.
+    """
+    if node.parent is parent:
+        place = "it stands there, but out of order"
+        return f"↳ {place}", ("  → any_order(...) if the order means nothing",)
+    if node.parent is None:
+        place = f"the root of trace {node.trace}, expected under {expected}"
+        why = _why_root(node, parent)
+    else:
+        place = f"{path_text(node)}, expected {f'under {expected}' if expected else 'as a root'}"
+        why = _why_under(node, node.parent, parent)
+    return f"↳ moved: an equal span is {place}", tuple(f"  {line}" for line in why)
+
+
+def _why_root(node: SpanNode, parent: SpanNode | None) -> list[str]:
+    if node.remote_parent:
+        return ["its parent is in another process"]
+    if node.span.parent is not None:
+        return ["its parent is a span that was not captured"]
+    if parent is not None and _had_ended(parent, node):
+        return [f"it started with no current span: {name_text(parent.name)} had ended before"]
+    if parent is not None and node.thread is not None and node.thread == parent.thread:
+        name = name_text(parent.name)
+        return [
+            f"it started with no current span, though on the thread of {name}",
+            f"→ make {name} current (start_as_current_span, trace.use_span), or pass context=...",
+        ]
+    where = f" on thread {node.thread!r}" if node.thread else ""
+    return [f"it started{where} with no current span:", *_PROPAGATE]
+
+
+def _why_under(node: SpanNode, actual: SpanNode, parent: SpanNode | None) -> list[str]:
+    name = name_text(actual.name)
+    if parent is not None and actual in parent.lineage():
+        late = ": it had ended" if _had_ended(parent, node) else ""
+        return [f"{name_text(parent.name)} was not the current span when it started{late}"]
+    if parent is not None and parent not in actual.lineage():
+        return [f"{name} was the current span when it started"]
+    wanted = "none" if parent is None else name_text(parent.name)
+    if _had_ended(actual, node):
+        leak = f"{name} leaked: it had ended, and was still the current span"
+    elif not actual.ended:
+        leak = f"{name} leaked: it never ended, and stayed the current span"
+    else:
+        leak = (
+            f"{name} was still the current span when it started: if that was not meant, it leaked"
+        )
+    return [f"expected parent: {wanted}, actual parent: {name}", leak, *_LEAK]
+
+
+def _had_ended(one: SpanNode, other: SpanNode) -> bool:
+    """Whether a span had ended, by the clock, when the other started."""
+    return one.end_ns is not None and one.start_ns < one.end_ns <= other.start_ns

@@ -1,0 +1,66 @@
+"""Say of siblings that nobody expected whether they are one too many, and how to allow them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+
+from pytest_otel_spans.explaining.wording import count_text
+from pytest_otel_spans.matching.judge import Judge
+from pytest_otel_spans.matching.match import Alignment, Level
+from pytest_otel_spans.matching.seats import seats_of
+from pytest_otel_spans.patterns.expected import SpanPattern
+from pytest_otel_spans.text.calls import quoted
+from pytest_otel_spans.text.render import counted
+from pytest_otel_spans.tree import SpanNode
+
+__all__ = ["Surplus"]
+
+
+class Surplus:
+    """The siblings of one level that are too many.
+
+    A pattern that all its siblings hold for says how many there may be; it is found by the name.
+    """
+
+    def __init__(self, judge: Judge, level: Level, alignment: Alignment) -> None:
+        self._judge = judge
+        self._room: Counter[SpanPattern] = Counter()
+        self._by_name: dict[str | None, list[SpanPattern]] = {}
+        for seat in seats_of(level.members) if alignment.unexpected else ():
+            for pattern in seat.patterns:
+                if pattern not in self._room:
+                    self._by_name.setdefault(pattern.fixed, []).append(pattern)
+                self._room[pattern] += seat.most or 0
+        self._found = Counter(pattern for pattern, _ in alignment.pairs if self._room)
+        self._of = {node: self._pattern(node) for node in alignment.unexpected}
+        self._found.update(pattern for pattern in self._of.values() if pattern is not None)
+
+    def __contains__(self, node: SpanNode) -> bool:
+        return node in self._of
+
+    def remark(self, node: SpanNode) -> str:
+        """Say what is wrong with an unexpected sibling, and what to write if it is not."""
+        pattern = self._of[node]
+        if pattern is not None:
+            return _too_many(pattern, self._room[pattern], self._found[pattern])
+        what = "child" if node.parent else f"root of trace {node.trace}"
+        inside = f"{quoted(node.name)}, ..." if node.children else quoted(node.name)
+        size = len(range(*self._judge.terrain.below(node)))
+        below = f" with {counted(size, 'span')} below" if size else ""
+        return f"+ unexpected {what}{below}  → allow it with `...` or span({inside}).optional()"
+
+    def _pattern(self, node: SpanNode) -> SpanPattern | None:
+        for pattern in chain(self._by_name.get(node.name, []), self._by_name.get(None, [])):
+            if self._judge.holds(pattern, node):
+                return pattern
+        return None
+
+
+def _too_many(pattern: SpanPattern, room: int, found: int) -> str:
+    if not room:
+        return f"+ found {found:,}, expected none"
+    least = min(pattern.least, room) if pattern.counted else room
+    counts = f"{found}" if least == room else f"{least}, max={found}"
+    expected = count_text(least, room)
+    return f"+ one too many: found {found:,}, expected {expected}  → .times({counts})"

@@ -1,0 +1,107 @@
+"""Write down the spans that a test expects: `span`, and the groups of siblings."""
+
+from __future__ import annotations
+
+from pytest_otel_spans.matching.slots import MOST_CHOICES, how_many_choices
+from pytest_otel_spans.patterns.expectations import Kind, checked_kind, checked_name
+from pytest_otel_spans.patterns.expected import (
+    ChildPart,
+    Part,
+    Path,
+    PatternLike,
+    SpanPattern,
+    as_selector,
+    body_of,
+)
+from pytest_otel_spans.patterns.groups import AnyOrder, Member, Never, OneOf
+from pytest_otel_spans.patterns.names import Name, literal
+
+__all__ = [
+    "AnyOrder",
+    "ChildPart",
+    "Kind",
+    "Member",
+    "Name",
+    "Never",
+    "OneOf",
+    "Part",
+    "Path",
+    "PatternLike",
+    "SpanPattern",
+    "any_order",
+    "literal",
+    "never",
+    "one_of",
+    "span",
+]
+
+
+def span(name: Name, /, *parts: Part, kind: Kind | None = None, only: bool = False) -> SpanPattern:
+    """Expect a span.
+
+    Args:
+        name: The name: a text in which `*` is a wildcard, a `literal`, or a compiled pattern.
+        parts: Mappings of attributes, and the children: patterns, names, groups. In a literal
+            those given are all the children, in the order in which they started, and none given
+            means a leaf. `...` allows others anywhere among them.
+        kind: The span kind, any if not given.
+        only: Whether the attributes given are all that the span may have.
+
+    Raises:
+        TypeError: Something else was given.
+        ValueError: There is no such kind.
+    """
+    __tracebackhide__ = True
+    where = f"span({name!r})"
+    body = body_of(parts, where)
+    return SpanPattern(
+        name=checked_name(name, "span()"),
+        attributes=body.attributes,
+        children=body.children,
+        nevers=body.nevers,
+        opened=body.opened,
+        kind=checked_kind(kind, where),
+        only=bool(only),
+    )
+
+
+def any_order(*parts: ChildPart) -> AnyOrder:
+    """Expect these siblings in whatever order they started.
+
+    In an ordered list they cover one stretch of siblings. Each span satisfies one pattern, and
+    an assignment is found if there is one, whatever the order of the patterns.
+    """
+    __tracebackhide__ = True
+    body = body_of(parts, "any_order()")
+    if body.attributes:
+        raise TypeError("any_order() takes patterns; attributes belong to a span(...)")
+    members: list[SpanPattern | OneOf] = []
+    for child in body.children:
+        members += child.members if isinstance(child, AnyOrder) else [child]
+    group = AnyOrder(tuple(members), body.nevers, body.opened)
+    if how_many_choices(group) > MOST_CHOICES:
+        raise ValueError(
+            f"any_order() would have to try more than {MOST_CHOICES} ways to choose what its "
+            "one_of members stand for: give them alternatives without a count"
+        )
+    return group
+
+
+def one_of(*alternatives: PatternLike | AnyOrder | OneOf) -> OneOf:
+    """Expect one of these in one position; an alternative with a count takes that many."""
+    __tracebackhide__ = True
+    body = body_of(alternatives, "one_of()")
+    if body.attributes or body.opened or body.nevers or not body.children:
+        raise TypeError(
+            "one_of() takes one or more patterns; `...`, never(...) and attributes stand beside it"
+        )
+    members: list[SpanPattern | AnyOrder] = []
+    for child in body.children:
+        members += child.alternatives if isinstance(child, OneOf) else [child]
+    return OneOf(tuple(members))
+
+
+def never(pattern: PatternLike, /) -> Never:
+    """Expect no such span anywhere below the span whose part this is; among roots, anywhere."""
+    __tracebackhide__ = True
+    return Never((as_selector(pattern, "never()"),))

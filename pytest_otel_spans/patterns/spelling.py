@@ -1,0 +1,62 @@
+"""Spell a pattern as the literal that builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pytest_otel_spans.patterns.composite import Composite, comma_separated
+from pytest_otel_spans.patterns.expectations import ExpectedError
+from pytest_otel_spans.patterns.shapes import describe
+
+if TYPE_CHECKING:  # a pattern spells itself with this
+    from pytest_otel_spans.patterns.expected import SpanPattern
+
+__all__ = ["spelled"]
+
+
+def spelled(pattern: SpanPattern) -> Iterator[str | Composite]:
+    """Yield the pieces of `span(...)` and of the verbs that follow it."""
+    attributes = [describe(pattern.attributes)] if pattern.attributes else []
+    dots = ["..."] if pattern.opened else []
+    kind = [f"kind={pattern.kind!r}"] if pattern.kind else []
+    only = ["only=True"] if pattern.only else []
+    yield "span("
+    yield from comma_separated(
+        (repr(pattern.name), *attributes, *pattern.children, *dots, *kind, *only)
+    )
+    yield ")"
+    for verb, others in (
+        (".descendant(", pattern.descendants),
+        (".never(", pattern.nevers),
+        (".link_to(", pattern.links),
+    ):
+        for other in others:
+            yield from (verb, other, ")")
+    yield from _verbs(pattern)
+
+
+def _verbs(pattern: SpanPattern) -> Iterator[str]:
+    """Yield the verbs that hold no pattern."""
+    if pattern.status == "ok":
+        yield ".ok()"
+    elif isinstance(pattern.status, ExpectedError):
+        kind, match = pattern.status
+        given = [describe(kind)] if kind else []
+        yield f".error({', '.join(given + ([f'match={match!r}'] if match else []))})"
+    for name, attributes in pattern.events:
+        yield f".event({name!r}{', ' + describe(attributes) if attributes else ''})"
+    if pattern.counted:
+        yield _count(pattern.least, pattern.most)
+    if pattern.never_ended:
+        yield ".unfinished()"
+    if pattern.alias is not None:
+        yield f".as_({pattern.alias!r})"
+
+
+def _count(least: int, most: int | None) -> str:
+    if most is None:
+        return f".at_least({least})"
+    if (least, most) == (0, 1):
+        return ".optional()"
+    return f".times({least})" if least == most else f".times({least}, max={most})"

@@ -1,0 +1,1 @@
+"""Spans of other processes, over OTLP."""

@@ -1,0 +1,1 @@
+"""Spans as text: outlines, literals, trees, colour."""
