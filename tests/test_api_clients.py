@@ -326,7 +326,7 @@ async def test_a_cancel_before_a_request_has_left_costs_nothing(
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    assert (ledger.spent, ledger.held) == (cost, 0)
+    assert (ledger.spent, ledger.held) == (cost, USD(0))
 
 
 async def test_a_lost_reply_of_a_free_model_is_no_estimate(exported: InMemorySpanExporter) -> None:

@@ -599,7 +599,7 @@ BAD_INPUT = {
     "a run file that is a list": (("--file", "list.yaml"), "holds ['project'] instead of entries"),
     "an unknown key": (
         ("--file", "unknown.yaml"),
-        "'unknown.yaml' is wrong: there is no key 'projct'; did you mean 'project'?",
+        "'unknown.yaml' is wrong: there is no key 'budjet'; did you mean 'budget'?",
     ),
     "a key that stands twice": (("--file", "twice.yaml"), "the key 'budget' stands twice"),
     "a wrong entry": (("--file", "wrong.yaml"), "'wrong.yaml' is wrong: budget cannot be 'much'"),
@@ -623,7 +623,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
     (here / "broken.yaml").write_text("project: [")
     (here / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (here / "list.yaml").write_text("[project]")
-    (here / "unknown.yaml").write_text("projct: Build it")
+    (here / "unknown.yaml").write_text("budjet: 1")
     (here / "twice.yaml").write_text("project: Build it\nbudget: 1\nbudget: 2")
     (here / "wrong.yaml").write_text("project: Build it\nbudget: much")
     (here / "bool.yaml").write_text("project: Build it\nbudget: yes")
