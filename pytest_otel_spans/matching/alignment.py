@@ -11,10 +11,10 @@ from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.level import Level, Pair
 from pytest_otel_spans.matching.listing import align_in_order
 from pytest_otel_spans.matching.seats import Usher
-from pytest_otel_spans.matching.slots import MOST_CHOICES, how_many_choices
 from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
+from pytest_otel_spans.patterns.slots import MOST_CHOICES, how_many_choices
 
 __all__ = ["Alignment", "Missing", "align"]
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from pytest_otel_spans.matching.assignment import Slots, assign, can_fill, can_place
 from pytest_otel_spans.matching.level import Asking, Pair, Row
-from pytest_otel_spans.matching.slots import Slot, choices, least_of, most_of
 from pytest_otel_spans.patterns.groups import AnyOrder
+from pytest_otel_spans.patterns.slots import Slot, choices, least_of, most_of
 
 __all__ = ["Mixture", "mixtures", "pairs_of_mixture"]
 

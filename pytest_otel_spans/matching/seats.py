@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.level import Level, Pair
-from pytest_otel_spans.matching.slots import least_of, most_of
 from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.groups import AnyOrder, Member, OneOf
 from pytest_otel_spans.patterns.names import name_matches
+from pytest_otel_spans.patterns.slots import least_of, most_of
 
 __all__ = ["Seat", "Usher", "seats_of"]
 

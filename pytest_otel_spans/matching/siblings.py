@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeAlias
 
 from pytest_otel_spans.matching.level import Asking, Court, Level, Pair, Row
 from pytest_otel_spans.matching.mixture import Mixture, mixtures, pairs_of_mixture
-from pytest_otel_spans.matching.slots import least_of, most_of
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.slots import least_of, most_of
 
 __all__ = ["Level", "Pair", "arrange"]
 

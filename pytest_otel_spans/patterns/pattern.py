@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_otel_spans.matching.slots import MOST_CHOICES, how_many_choices
 from pytest_otel_spans.patterns.expectations import Kind, checked_kind, checked_name
 from pytest_otel_spans.patterns.expected import (
     ChildPart,
@@ -15,6 +14,7 @@ from pytest_otel_spans.patterns.expected import (
 )
 from pytest_otel_spans.patterns.groups import AnyOrder, Member, Never, OneOf
 from pytest_otel_spans.patterns.names import Name, literal
+from pytest_otel_spans.patterns.slots import MOST_CHOICES, how_many_choices
 
 __all__ = [
     "AnyOrder",
