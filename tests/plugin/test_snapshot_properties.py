@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_otel_spans.snapshots.lock import Terms, Told
@@ -12,6 +12,7 @@ from pytest_otel_spans.sources import Source
 from pytest_otel_spans.tree import Forest
 from tests.plugin.groves import Plant, forest, plant
 
+MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are busy
 IDS = [f"{number}50e8400-e29b-41d4-a716-446655440000" for number in range(3)]
 VALUES = st.sampled_from([1, 2, True, 1.5, "x", *IDS, f"run {IDS[0]}", '{"id": "%s"}' % IDS[1]])  # noqa: UP031 - braces are JSON's
 FACTS: Any = st.fixed_dictionaries(
@@ -49,6 +50,7 @@ def told(spans: Forest, unordered: Sequence[str]) -> Told:
     return Told(source, Terms(unordered=tuple(unordered)))
 
 
+@MANY
 @given(spans=FORESTS, unordered=UNORDERED)
 def test_spans_agree_with_their_snapshot(spans: Forest, unordered: Sequence[str]) -> None:
     text = told(spans, unordered).text()
@@ -56,6 +58,7 @@ def test_spans_agree_with_their_snapshot(spans: Forest, unordered: Sequence[str]
     assert told(spans, unordered).agrees_with(parse_rows(text))
 
 
+@MANY
 @given(before=FORESTS, after=FORESTS, unordered=UNORDERED)
 def test_an_update_agrees_with_the_spans_and_says_what_differed(
     before: Forest, after: Forest, unordered: Sequence[str]
@@ -68,6 +71,7 @@ def test_an_update_agrees_with_the_spans_and_says_what_differed(
         assert spans.agrees_with(parse_rows(spans.text()))
 
 
+@MANY
 @given(spans=FORESTS, data=st.data())
 def test_one_value_typed_wild_holds_and_stands_when_another_changes(
     spans: Forest, data: st.DataObject

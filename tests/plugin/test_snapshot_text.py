@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_otel_spans import absent
@@ -103,6 +103,7 @@ def snapshots(draw: st.DrawFn) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are busy
 @given(rows=snapshots())
 @example(rows=())
 @example(rows=(Row(level=0, what="span", name="a  (client)", ended=False),))
