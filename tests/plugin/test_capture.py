@@ -487,6 +487,22 @@ def test_wait_for_returns_the_spans_of_a_thread_as_soon_as_one_ended(
     thread.join()
 
 
+def test_spans_of_many_threads_all_arrive_while_another_looks(spans: SpanCapture) -> None:
+    def work(thread: int) -> None:
+        for n in range(100):
+            open_span(f"{thread}:{n}")
+
+    threads = [threading.Thread(target=work, args=[n]) for n in range(4)]
+    for thread in threads:
+        thread.start()
+
+    assert spans.wait_until(lambda: len(spans) == 400 and not spans.unfinished, 30)
+    for thread in threads:
+        thread.join()
+    for n in range(4):
+        assert [node.name for node in spans.all(f"{n}:*")] == [f"{n}:{m}" for m in range(100)]
+
+
 def test_wait_for_says_what_came_instead(tree: SpanCapture) -> None:
     tree_text = tree.text()
     with pytest.raises(AssertionError) as failed:
