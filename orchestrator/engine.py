@@ -139,6 +139,9 @@ class Orchestrator:
         with tracing.traced_run(shop.project_id) as span:
             try:
                 plan = await run.plan()
+            except asyncio.CancelledError:
+                await self._settle(run.cancelled(), span)
+                raise
             except UNPLANNED as error:
                 await self._settle(run.unplanned(error), span)
                 raise

@@ -87,6 +87,7 @@ def _tracing(given: Arguments) -> TracingConfig | None:
         otlp_endpoint=given.otlp_endpoint,
         sample_rate=1.0 if given.sample_rate is None else given.sample_rate,
         trace_format=given.trace_format or "tree",
+        console_last=True,
     )
 
 

@@ -96,7 +96,9 @@ def reason(result: TaskResult) -> str | None:
     if result.failure is not None:
         return legible.line(result.failure.sentence)
     if result.status is TaskStatus.DEGRADED:
-        return f"its best attempt scores {_score(result)}, below the threshold."
+        why = legible.line(result.best.reason) if result.best else ""
+        said = f"its best attempt scores {_score(result)}, below the threshold"
+        return f"{said}: {why}" if why else f"{said}."
     return None
 
 
