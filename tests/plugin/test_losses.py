@@ -51,12 +51,12 @@ def test_an_equal_span_may_stand_where_anything_may() -> None:
 
 
 def test_a_root_much_like_the_one_missing() -> None:
-    assert explained([plant("run")], span("runn"), ...) == [
+    assert explained([plant("run")], span("runs"), ...) == [
         (
-            "runn  - missing, expected exactly 1    closest: 'run', the root of trace 1 "
+            "runs  - missing, expected exactly 1    closest: 'run', the root of trace 1 "
             "(name differs)"
         ),
-        "    ↳ no span is named 'runn': did you mean 'run'?",
+        "    ↳ no span is named 'runs': did you mean 'run'?",
         "run   ok",
     ]
 
@@ -183,12 +183,12 @@ def test_names_in_which_one_could_get_lost_are_quoted() -> None:
 
 def test_a_descendant_that_is_nowhere() -> None:
     assert explained(
-        [plant("run", plant("x", plant("validation")))], span("run", ...).descendant("validaton")
+        [plant("run", plant("x", plant("validation")))], span("run", ...).descendant("validatiom")
     ) == [
         "run",
-        "│   descendant:  - at least 1 span('validaton') below",
+        "│   descendant:  - at least 1 span('validatiom') below",
         "│                + none",
-        "│   ↳ no span is named 'validaton': did you mean 'validation'?",
+        "│   ↳ no span is named 'validatiom': did you mean 'validation'?",
         "└─ x  ok, with 1 span below",
     ]
 

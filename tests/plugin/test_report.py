@@ -14,7 +14,7 @@ def test_the_notes_tell_what_is_odd_about_the_spans() -> None:
         finished("run", context(2, 2), start=5),
         *(finished(f"open:{n}", context(n, n), start=n, ended=False) for n in range(6, 10)),
     ]
-    outcome = match_roots(grow(seen), [span("run"), never("runn")])
+    outcome = match_roots(grow(seen), [span("run"), never("runs")])
     message = compose(outcome, explain(outcome), why_empty="", notes=["a note of the capture"])
     assert message.splitlines()[-6:] == [
         "notes:",
@@ -24,7 +24,7 @@ def test_the_notes_tell_what_is_odd_about_the_spans() -> None:
             "  some siblings started at the same time, and nobody saw which came first: "
             "they stand in the order in which they arrived"
         ),
-        "  no span is named 'runn', which must never be: did you mean 'run'?",
+        "  no span is named 'runs', which must never be: did you mean 'run'?",
         "  a note of the capture",
     ]
 

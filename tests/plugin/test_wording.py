@@ -30,10 +30,10 @@ def test_values_are_shown_with_their_types_where_these_differ() -> None:
 
 def test_a_missing_attribute_is_absent_with_a_key_much_like_it() -> None:
     assert explained(
-        [plant("run", {"llm.model": "x", "n": 1})], span("run", {"llm.modle": "x", "cost": 1.0})
+        [plant("run", {"llm.model": "x", "n": 1})], span("run", {"llm_model": "x", "cost": 1.0})
     ) == [
         "run",
-        "    llm.modle  - 'x'",
+        "    llm_model  - 'x'",
         "               + absent  (there is 'llm.model')",
         "    cost       - 1.0",
         "               + absent",
