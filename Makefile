@@ -21,7 +21,7 @@ floors:
 # `coverage run -m pytest`, not `pytest --cov`: an entry-point plugin loads before --cov starts to measure.
 test:
 	coverage erase
-	coverage run -m pytest -n auto
+	coverage run -m pytest
 	coverage combine -q
 	coverage report
 

@@ -1,6 +1,5 @@
 """The annotated tree: how each kind of difference is told."""
 
-import time
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -155,13 +154,11 @@ def test_a_chain_of_20_000_is_explained() -> None:
     ]
 
 
-def test_a_wrong_leaf_among_20_000_spans_is_found_fast() -> None:
+def test_a_wrong_leaf_among_20_000_spans_is_all_that_is_told() -> None:
     grown = plant("run", *(plant("task", plant("llm", {"n": n})) for n in range(10_000)))
     literal = span("run", *(span("task", span("llm", {"n": n})) for n in range(9_999)), "tasc")
     outcome = match_roots(forest(grown), [literal])
-    start = time.perf_counter()
     explanation = explain(outcome)
-    assert time.perf_counter() - start < 10  # it takes a fifth of a second
     assert [one.what for one in explanation.findings] == ["missing", "unexpected"]
     assert len(explanation.lines) < 10
 
