@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from pytest_otel_spans.matching.binding import binds
 from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.patterns.expected import Axis, Path, PatternLike, SpanPattern, as_selector
+from pytest_otel_spans.patterns.names import LEADING, SEPARATOR
 from pytest_otel_spans.tree import Forest, SpanNode
 
 __all__ = ["Selector", "as_path", "select"]
@@ -16,8 +16,6 @@ __all__ = ["Selector", "as_path", "select"]
 Selector: TypeAlias = PatternLike | Path
 """A path as a text (`"run_project / task:* // llm_call:*"`), a pattern, or patterns joined."""
 
-_LEADING: Final = re.compile(r"\s*(//?)\s*")
-_SEPARATOR: Final = re.compile(r"\s+(//?)\s+(?!//?(?:\s|$))")
 _AXES: Final[dict[str, Axis]] = {"/": "child", "//": "descendant"}
 
 
@@ -25,8 +23,8 @@ def as_path(selector: Selector) -> Path:
     """Read a selector.
 
     In a text, `/` leads to a child and `//` to any descendant. Both stand between spaces, so
-    that a name may hold slashes; where two follow each other, the first ends a name. A leading
-    `/` anchors the path at a root. For a name that begins with a slash, give `span("/name")`.
+    that a name may hold slashes, and begin with one; where two follow each other, the first ends
+    a name. A leading `/`, with a space behind it, anchors the path at a root.
 
     Raises:
         TypeError: The selector is neither a text nor a pattern nor a path.
@@ -37,9 +35,9 @@ def as_path(selector: Selector) -> Path:
         return selector
     if not isinstance(selector, str):
         return Path(("anywhere",), (as_selector(selector, "a selector"),))
-    leading = _LEADING.match(selector)
+    leading = LEADING.match(selector)
     first: Axis = "root" if leading is not None and leading[1] == "/" else "anywhere"
-    names = _SEPARATOR.split(selector[leading.end() if leading else 0 :].strip())
+    names = SEPARATOR.split(selector[leading.end() if leading else 0 :].strip())
     if not all(names):
         raise ValueError(f"{selector!r} is no path: a step has no name, as in 'task:* / llm_call'")
     axes = [_AXES[separator] for separator in names[1::2]]

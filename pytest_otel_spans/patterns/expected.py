@@ -20,7 +20,7 @@ from pytest_otel_spans.patterns.expectations import (
     merged,
 )
 from pytest_otel_spans.patterns.groups import AnyOrder, Member, Never, OneOf
-from pytest_otel_spans.patterns.names import Name, fixed_name, is_name
+from pytest_otel_spans.patterns.names import Name, fixed_name, is_name, is_path
 from pytest_otel_spans.patterns.shapes import labels_in
 from pytest_otel_spans.patterns.spelling import spelled
 from pytest_otel_spans.patterns.values import absent
@@ -323,6 +323,11 @@ def as_pattern(value: PatternLike, where: str) -> SpanPattern:
         return value
     if not is_name(value):
         raise TypeError(f"{where} takes a pattern or a name, not {value!r}")
+    if is_path(value):
+        raise ValueError(
+            f"{where} takes a pattern, and {value!r} is a path; paths belong to queries: nest "
+            f"patterns instead, or write literal({value!r}) for a span of that name"
+        )
     return SpanPattern(name=checked_name(value, where))
 
 

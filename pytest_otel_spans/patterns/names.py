@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-__all__ = ["LiteralName", "Name", "fixed_name", "is_name", "literal", "name_matches"]
+__all__ = [
+    "LEADING",
+    "SEPARATOR",
+    "LiteralName",
+    "Name",
+    "fixed_name",
+    "is_name",
+    "is_path",
+    "literal",
+    "name_matches",
+]
+
+LEADING: Final = re.compile(r"\s*(//?)(?:\s+|$)")
+"""What may stand before the first name of a path."""
+SEPARATOR: Final = re.compile(r"\s+(//?)\s+(?!//?(?:\s|$))")
+"""What stands between two names of a path."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,6 +50,15 @@ def is_name(value: object) -> bool:
     if isinstance(value, re.Pattern):
         return isinstance(value.pattern, str)
     return isinstance(value, str | LiteralName)
+
+
+def is_path(value: object) -> bool:
+    """Whether `value` is a text that a query would read as a path of several steps."""
+    if not isinstance(value, str):
+        return False
+    text = value.strip()
+    leading = LEADING.match(text)
+    return bool(SEPARATOR.search(text) or (leading and leading.end() < len(text)))
 
 
 def fixed_name(name: Name) -> str | None:

@@ -37,7 +37,7 @@ def paths(selector: Selector, grown: Forest = GROWN) -> list[str]:
         ("run / task:t1 / check / llm", ["run/task:t1/check/llm"]),
         ("run", ["run", "GET /users/db.query/run"]),
         ("/ run", ["run"]),
-        ("/run / task:t2", ["run/task:t2"]),
+        ("/ run / task:t2", ["run/task:t2"]),
         ("/ llm", []),
         ("// run", ["run", "GET /users/db.query/run"]),
         ("GET /users", ["GET /users"]),
@@ -69,10 +69,12 @@ def test_a_name_may_end_in_a_slash() -> None:
     assert paths(span("GET /") / "db", grown) == ["GET //db"]
 
 
-def test_a_name_that_begins_with_a_slash_is_a_pattern() -> None:
-    grown = forest(plant("/health"), plant("health"))
-    assert paths("/health", grown) == ["health"]
-    assert paths(span("/health"), grown) == ["/health"]
+def test_a_slash_anchors_only_with_a_space_behind_it() -> None:
+    grown = forest(plant("/health", plant("//db")), plant("health", plant("/health")))
+    assert paths("/health", grown) == ["/health", "health//health"]
+    assert paths("//db", grown) == ["/health///db"]
+    assert paths("/ /health // //db", grown) == ["/health///db"]
+    assert paths("/ health", grown) == ["health"]
 
 
 def test_nested_steps_find_a_span_once() -> None:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_otel_spans.assertions import assert_span_tree
 from pytest_otel_spans.patterns.groups import AnyOrder
-from pytest_otel_spans.patterns.names import fixed_name, is_name, name_matches
+from pytest_otel_spans.patterns.names import Name, fixed_name, is_name, name_matches
 from pytest_otel_spans.patterns.pattern import (
     Part,
     Path,
@@ -281,6 +282,16 @@ MISTAKES: list[tuple[Callable[[], object], type[Exception], str]] = [
         ValueError,
         "any_order() would have to try more than 256 ways to choose",
     ),
+    (
+        lambda: never("x / y"),
+        ValueError,
+        "'x / y' is a path; paths belong to queries: nest patterns instead, or write literal('x /",
+    ),
+    (lambda: span("a", "x // y"), ValueError, "span('a') takes a pattern, and 'x // y' is a path"),
+    (lambda: any_order("/ x"), ValueError, "any_order() takes a pattern, and '/ x' is a path"),
+    (lambda: span("a").link_to("x / y"), ValueError, ".link_to() takes a pattern, and 'x / y' is"),
+    (lambda: span("a") / "x / y", ValueError, "a path takes a pattern, and 'x / y' is a path"),
+    (lambda: assert_span_tree([], "x / y"), ValueError, "assert_span_tree() takes a pattern, and"),
     (lambda: literal(3), TypeError, "literal() takes the text of a name, not 3"),  # type: ignore[arg-type]
 ]
 
@@ -294,6 +305,11 @@ def test_a_mistake_is_answered_with_a_sentence(
     frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
     hidden = [frame.f_locals.get("__tracebackhide__", False) for frame in frames[2:]]
     assert all(hidden), "the traceback that pytest shows ends at the line of the test"
+
+
+@pytest.mark.parametrize("name", ["/", "//", "GET /", "/users", "a/b", "a //", literal("x / y")])
+def test_a_name_may_hold_slashes(name: Name) -> None:
+    assert span("a", name) == span("a", span(name))
 
 
 @given(st.lists(st.sampled_from(["a", "b"]), max_size=4), st.booleans())
