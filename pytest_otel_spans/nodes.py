@@ -69,7 +69,8 @@ class Grove:
 class SpanNode:
     """One span in its tree.
 
-    Nodes compare by identity. What a finished span holds is read when it is asked for; what an
+    Nodes of one forest compare by identity, and equal those of the same span in a later forest
+    of the same capture. What a finished span holds is read when it is asked for; what an
     unfinished one holds is copied when the forest grows, so that a forest never changes.
 
     Attributes:
@@ -83,6 +84,7 @@ class SpanNode:
         trace: Which trace it belongs to: 1 is the trace that started first.
         order: Its position in `Forest.nodes`.
         sequence: When it started among all spans of the process, None when nobody saw it.
+        end_sequence: When it ended, in the count of `sequence`; None when nobody saw it.
         span: The SDK's span itself, for what a node does not say (its ids, for instance).
     """
 
@@ -94,6 +96,7 @@ class SpanNode:
         "_status",
         "children",
         "end_ns",
+        "end_sequence",
         "name",
         "order",
         "parent",
@@ -114,6 +117,7 @@ class SpanNode:
         self.end_ns = span.end_time
         self.thread = thread
         self.sequence = sequence
+        self.end_sequence: int | None = None
         self.children: tuple[SpanNode, ...] = ()
         self.parent: SpanNode | None = None
         self.remote_parent = False
@@ -213,6 +217,16 @@ class SpanNode:
         except KeyError:
             keys = ", ".join(map(repr, self.attributes)) or "none"
             raise KeyError(f"{self.path} has no attribute {key!r}; it has {keys}") from None
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, SpanNode):
+            return self is other or NotImplemented
+        # The live span and the finished one hold the very same context, and so do their forests.
+        own = self.span.context
+        return own is not None and own is other.span.context and self._grove is not other._grove
+
+    def __hash__(self) -> int:
+        return id(self.span.context or self)
 
     def __repr__(self) -> str:
         state = "" if self.ended else ", never ended"

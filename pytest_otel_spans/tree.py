@@ -24,11 +24,13 @@ class Sighting(NamedTuple):
         span: The live or the finished span; one whose `end_time` is None never ended.
         sequence: When it started, counted over the whole process.
         thread: The name of the thread on which it started.
+        end_sequence: When it ended, in the same count; None while nobody saw it end.
     """
 
     span: ReadableSpan
     sequence: int
     thread: str
+    end_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,6 +85,7 @@ def _plant(spans: Iterable[ReadableSpan | Sighting], grove: Grove) -> list[SpanN
     for seen in spans:
         if isinstance(seen, Sighting):
             node = SpanNode(seen.span, grove, seen.sequence, seen.thread)
+            node.end_sequence = seen.end_sequence
         else:
             node = SpanNode(seen, grove, None, None)
         twin = grove.by_context.setdefault(id(node.span.context or node), node)

@@ -45,6 +45,7 @@ class Recording:
         # By place, and no pairs of both, which the garbage collector would have to visit.
         self._spans: dict[int, ReadableSpan] = {}
         self._threads: dict[int, threading.Thread] = {}
+        self._ends: dict[int, int] = {}
         self._next = count().__next__
         self._first = 0
 
@@ -64,6 +65,7 @@ class Recording:
     def end(self, place: int, span: ReadableSpan) -> None:
         """Put the finished span in the place of the live one."""
         if place >= self._first and self._spans[place] is not span:
+            self._ends[place] = self._next()
             self._spans[place] = span
             self.exporter.export((span,))
             self.chime.ring()
@@ -77,7 +79,7 @@ class Recording:
         """Every span: where its start was seen with its place and thread, else as it is."""
         finished = {id(span): span for span in self.exporter.get_finished_spans()}
         seen: list[Sighting | ReadableSpan] = [
-            Sighting(span, place, self._threads[place].name)
+            Sighting(span, place, self._threads[place].name, self._ends.get(place))
             for place, span in self._spans.copy().items()
             if finished.pop(id(span), None) or (span.end_time is None and place >= self._first)
         ]

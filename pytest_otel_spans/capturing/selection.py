@@ -112,6 +112,9 @@ class Selection:
     def before(self, other: Selection | Selector) -> bool:
         """Check that every span here had ended when the first of `other` started.
 
+        What was seen to end and to start decides, whatever the clocks say. Where it was not seen,
+        the clocks do: at one and the same time is not before, and no span is before those below it.
+
         Raises:
             AssertionError: One had not, or there is no span on either side.
         """
@@ -125,9 +128,9 @@ class Selection:
             )
         self._check_any()
         other._check_any()
-        first = min(other.nodes, key=lambda node: node.start_ns)
-        late = [node for node in self.nodes if node.end_ns is None or node.end_ns > first.start_ns]
+        late = _late(self.nodes, other.nodes)
         if late:
+            first = min(other.nodes, key=lambda node: node.order)
             self._fail(f"{self._some(late)} had not ended when {first.path} started:{listed(late)}")
         return True
 
@@ -155,3 +158,31 @@ class Selection:
     def _fail(self, sentence: str) -> None:
         __tracebackhide__ = True
         raise AssertionError(f"{sentence}\n\n{outline(self.forest)}")
+
+
+def _late(nodes: Sequence[SpanNode], others: Sequence[SpanNode]) -> list[SpanNode]:
+    """Return the nodes that had not ended when the first of the others started."""
+    seen = min((one.sequence for one in others if one.sequence is not None), default=math.inf)
+    unseen = min((one.start_ns for one in others if one.sequence is None), default=math.inf)
+    first = min(one.start_ns for one in others)
+    above = _above(others)
+
+    def had_ended(node: SpanNode) -> bool:
+        if node.end_ns is None:
+            return False
+        if node.end_sequence is not None:
+            return node.end_sequence < seen and node.end_ns < unseen
+        return node.end_ns < first and node not in above
+
+    return [node for node in nodes if not had_ended(node)]
+
+
+def _above(nodes: Sequence[SpanNode]) -> set[SpanNode]:
+    """Return the nodes and all their ancestors."""
+    above: set[SpanNode] = set()
+    for node in nodes:
+        for ancestor in node.lineage():
+            if ancestor in above:
+                break
+            above.add(ancestor)
+    return above

@@ -379,6 +379,20 @@ def test_one_returns_the_span(tree: SpanCapture) -> None:
     assert tree.one("task:t1 / call")["model"] == "a"
 
 
+def test_a_node_equals_that_of_the_same_span_asked_for_again(spans: SpanCapture) -> None:
+    live = MODULE_TRACER.start_span("a")
+    before = spans.one("a")
+    again = spans.one("a")
+    live.end()
+
+    assert before == again == spans.one("a")
+    assert len({before, again, spans.one("a")}) == 1
+
+
+def test_nodes_of_two_spans_differ(tree: SpanCapture) -> None:
+    assert tree.one("task:t1 / call") != tree.one("task:t2 / call")
+
+
 def test_one_lists_the_candidates_when_there_are_several(tree: SpanCapture) -> None:
     with pytest.raises(AssertionError) as failed:
         tree.one("call")

@@ -6,7 +6,8 @@ import pytest
 from opentelemetry import trace
 
 from pytest_otel_spans import Selection, SpanCapture, span
-from pytest_otel_spans.matching.path import Selector
+from pytest_otel_spans.matching.path import Selector, select
+from pytest_otel_spans.tree import grow
 
 TRACER = trace.get_tracer("tests.selection")
 Interval = tuple[str, int, int | None]
@@ -184,11 +185,11 @@ def test_before_holds_when_all_had_ended(at: Callable[..., SpanCapture]) -> None
     assert spans.all("critique").before(spans.all("revise"))
 
 
-@pytest.mark.parametrize("end", [21, None])
-def test_before_names_the_spans_that_had_not_ended(
-    at: Callable[..., SpanCapture], end: int | None
-) -> None:
-    spans = at(("critique", 0, 10), ("critique", 5, end), ("revise", 20, 30))
+def test_before_names_the_spans_that_had_not_ended(spans: SpanCapture) -> None:
+    TRACER.start_span("critique").end()
+    late = TRACER.start_span("critique")
+    TRACER.start_span("revise").end()
+    late.end()
 
     with pytest.raises(AssertionError) as failed:
         spans.all("critique").before("revise")
@@ -201,6 +202,55 @@ def test_before_names_the_spans_that_had_not_ended(
 
 {spans.text()}"""
     )
+
+
+@pytest.mark.parametrize(
+    ("early", "late"), [("b", "a"), ("parent", "child"), ("child", "parent"), ("a", "a")]
+)
+def test_before_goes_by_what_was_seen_where_the_clock_stands(
+    at: Callable[..., SpanCapture], early: str, late: str
+) -> None:
+    spans = at(("a", 7, 7), ("b", 7, 7))
+    with TRACER.start_as_current_span("parent", start_time=7, end_on_exit=False) as parent:
+        TRACER.start_span("child", start_time=7).end(7)
+    parent.end(7)
+
+    assert spans.all("a").before("b")
+    with pytest.raises(AssertionError, match=rf"had not ended when (parent/)?{late} "):
+        spans.all(early).before(late)
+
+
+@pytest.mark.parametrize(("start", "holds"), [(6, False), (7, False), (8, True)])
+def test_before_goes_by_the_clocks_where_nothing_was_seen(
+    spans: SpanCapture, start: int, *, holds: bool
+) -> None:
+    TRACER.start_span("a", start_time=5).end(7)
+    TRACER.start_span("b", start_time=start).end(9)
+    forest = grow(spans.exporter.get_finished_spans())
+    earlier, later = (
+        Selection(selector=name, nodes=tuple(select(forest, name)), forest=forest)
+        for name in ("a", "b")
+    )
+
+    if holds:
+        assert earlier.before(later)
+    else:
+        with pytest.raises(AssertionError, match="had not ended when b started"):
+            earlier.before(later)
+
+
+def test_before_never_holds_for_a_span_and_those_below_it_by_the_clocks(spans: SpanCapture) -> None:
+    with TRACER.start_as_current_span("parent", start_time=1, end_on_exit=False) as parent:
+        TRACER.start_span("child", start_time=8).end(9)
+    parent.end(2)
+    forest = grow(spans.exporter.get_finished_spans())
+    above, below = (
+        Selection(selector=name, nodes=tuple(select(forest, name)), forest=forest)
+        for name in ("parent", "child")
+    )
+
+    with pytest.raises(AssertionError, match="had not ended when parent/child started"):
+        above.before(below)
 
 
 def test_before_fails_when_the_other_side_is_empty(at: Callable[..., SpanCapture]) -> None:
