@@ -311,6 +311,14 @@ def test_one_of_is_one_position() -> None:
         assert not holds(plant("a", *map(plant, [*names, "end"])), expected)
 
 
+def test_runs_that_begin_at_different_places_have_counts_of_their_own() -> None:
+    none_or_two = one_of(span("x").times(0), span("x").times(2))
+    expected = span("a", none_or_two, span("x").times(2), span("y").at_least(0))
+    for size in range(6):
+        one = plant("a", *[plant("x")] * size, plant("y"))
+        assert holds(one, expected) is (size in {2, 4})
+
+
 def test_one_of_in_any_order_takes_one_alternative() -> None:
     expected = span("a", any_order("x", one_of(span("y").times(2), "z")))
     for names in ("yxy", "zx", "xz"):
@@ -411,6 +419,23 @@ def test_many_labels_are_found_at_once() -> None:
     one = plant("a", *(plant("x", {"v": v, "w": v}) for v in range(size)))
     pairs = [span("x", {"v": same(f"{n}"), "w": same(f"{n}")}) for n in range(size)]
     assert holds(one, span("a", any_order(*pairs)))
+
+
+def test_the_most_common_value_of_a_label_may_be_the_wrong_one() -> None:
+    label = {"v": same("s")}
+    one = plant("a", *(plant(name, {"v": v}) for name, v in (("x", 2), ("x", 2), ("y", 1))))
+    some = span("x", label).at_least(0)
+    assert holds(one, span("a", any_order(some, span("y", label), span("x").at_least(0))))
+    assert not holds(one, span("a", any_order(some, span("y", label))))
+
+
+def test_a_label_may_take_a_value_that_no_span_has() -> None:
+    label = {"v": same("s")}
+    one = plant("a", plant("x", {"v": 1}), plant("y", {"v": 1}))
+    optional = span("x", label).optional()
+    unlabelled: list[ChildPart] = [never(span("y", label)), "y"]
+    assert holds(one, span("a", any_order(optional, span("x").optional(), *unlabelled)))
+    assert not holds(one, span("a", any_order(optional, *unlabelled)))
 
 
 def test_a_search_for_values_that_is_too_long_fails_and_says_so() -> None:
