@@ -69,8 +69,21 @@ def span_snapshot(request: pytest.FixtureRequest) -> SpanSnapshot:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Build the stage of this session."""
+    """Build the stage of this session; colour failures where a terminal shows them."""
     config.stash[_STAGE] = Stage()
+    if not hasattr(config, "workerinput"):  # a worker's reports are shown by another process
+        config.pluginmanager.register(_Painter())
+
+
+class _Painter:
+    """Colours the accounts of failed span assertions; whether it shows is the terminal's choice."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            from pytest_otel_spans.text.colour import coloured
+
+            report.longrepr = coloured(report.longrepr)
 
 
 # Innermost of all wrappers: what a plugin opens around a fixture or a test is not the suite's.
