@@ -45,10 +45,7 @@ class SpanCapture(Capture):
             f"{counted(number, 'span')} sampled out by `{sampler}`"
             for sampler, number in self._recording.sampled_out.items()
         ]
-        unclaimed = self._recording.unclaimed
-        if unclaimed:
-            dropped.append(f"{counted(unclaimed, 'span')} could be any of several running tests'")
-        return (*dict.fromkeys(self._recording.notes), *dropped)
+        return (*dict.fromkeys(self._recording.notes), *dropped, *self._recording.not_ours())
 
     def clear(self) -> None:
         """Forget every span that started so far, also those that have not ended yet."""
@@ -80,6 +77,9 @@ class SpanCapture(Capture):
         reason = self._hub.deafness(provider)
         if reason is not None:
             return f"No span was captured: {reason}."
+        others = self._recording.not_ours()
+        if others:
+            return f"No span was captured: {'; '.join(others)}."
         since = " since spans.clear()" if recording.cleared else ""
         ended = self._hub.shut_down_in(provider)
         aside = f", which was shut down in {ended}," if ended else ""

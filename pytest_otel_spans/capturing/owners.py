@@ -1,14 +1,16 @@
-"""Whose span it is: its parent's test, else its context's, else the only test that runs."""
+"""Whose span it is: its parent's test, its context's, its thread's, or the only one that runs."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from weakref import ref
+from weakref import WeakKeyDictionary, WeakSet
 
 from opentelemetry import context, trace
 
+from pytest_otel_spans.capturing.past import Past, busy_threads
 from pytest_otel_spans.capturing.recording import Recording
 
 
@@ -18,18 +20,24 @@ class Owners:
     The rule, for a span that starts:
 
     1. A span whose parent is known belongs to the parent's test, also when that test is over:
-       never to the test that happens to run.
+       never to the test that happens to run. A parent that came from outside (in a header) is a
+       mere id, which may repeat: there the context of a test that runs comes first.
     2. Else it belongs to the test in whose context it starts. Tasks, `asyncio.to_thread` and
        `contextvars.copy_context` carry that context along, also beyond the test.
-    3. Else (a thread without context) it belongs to the test that runs, if exactly one runs.
-       What pytest's own thread starts outside of fixtures and test bodies is a plugin's.
+    3. Else (a thread without context), where a test that is over started the thread and left it
+       running, it belongs to that test. A pool's thread that had nothing to do when the test ended
+       is no test's: whatever it does later was handed to it later.
+    4. Else it belongs to the test that runs, if exactly one runs. What pytest's own thread starts
+       outside of fixtures and test bodies is a plugin's.
+
+    A test that runs while a span goes to one that is over is told so.
     """
 
     def __init__(self) -> None:
         self._running: tuple[Recording, ...] = ()
         self._context: ContextVar[Recording | None] = ContextVar("pytest_otel_spans", default=None)
-        self._past_traces: dict[int, ref[Recording]] = {}
-        self._past_spans: dict[int, ref[Recording]] = {}
+        self._past: dict[int, tuple[Past, ...]] = {}
+        self._past_threads: WeakKeyDictionary[threading.Thread, Past] = WeakKeyDictionary()
 
     @property
     def running(self) -> tuple[Recording, ...]:
@@ -38,28 +46,38 @@ class Owners:
 
     def owner(self, parent: trace.SpanContext | None) -> Recording | None:
         """Return the recording to which a span with this parent belongs; None when no test's."""
-        if parent is not None:
-            above = parent.span_id
-            for recording in self._running:
-                if above in recording.places:
-                    return recording
-            past = self._past_traces.get(parent.trace_id) or self._past_spans.get(above)
-            if past is not None:
-                return past()
         mine = self._context.get()
-        return self._sole() if mine is None else mine
+        if parent is not None:
+            for recording in self._running:
+                if parent.span_id in recording.places:
+                    return recording
+            if not parent.is_remote or mine not in self._running:
+                for past in self._past.get(parent.trace_id, ()):
+                    if past.started(parent.span_id):
+                        return self._gone_to(past, "where its parent started")
+        if mine is not None:
+            if mine in self._running:
+                return mine
+            return self._gone_to(Past(mine), "in whose context it started")
+        past_thread = self._past_threads.get(threading.current_thread())
+        if past_thread is not None:
+            return self._gone_to(past_thread, "which started its thread")
+        return self._sole()
 
     @contextmanager
     def run(self, recording: Recording) -> Iterator[None]:
         """Let spans belong to `recording` from here on."""
+        before = WeakSet(threading.enumerate())
         self._running += (recording,)
         try:
             yield
         finally:
             self._running = tuple(other for other in self._running if other is not recording)
-            traces, spans = recording.lineage()
-            self._past_traces.update(dict.fromkeys(traces, ref(recording)))
-            self._past_spans.update(dict.fromkeys(spans, ref(recording)))
+            past = Past(recording)
+            for trace_id in recording.trace_ids():
+                self._past[trace_id] = (past, *self._past.get(trace_id, ()))
+            for thread in busy_threads(before):
+                self._past_threads.setdefault(thread, past)
 
     @contextmanager
     def claim(self, recording: Recording) -> Iterator[None]:
@@ -69,6 +87,12 @@ class Owners:
             yield
         finally:
             self._context.reset(token)
+
+    def _gone_to(self, past: Past, reason: str) -> Recording | None:
+        """Return the recording of a test that is over, and tell those that run."""
+        for recording in self._running:
+            recording.elsewhere[f"{past.test}, {reason}"] += 1
+        return past.recording()
 
     def _sole(self) -> Recording | None:
         running = [one for one in self._running if not one.stage.runs_pytest_itself()]

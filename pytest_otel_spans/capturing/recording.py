@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from pytest_otel_spans.capturing.chime import Chime
 from pytest_otel_spans.capturing.stage import Stage
+from pytest_otel_spans.text.render import counted
 from pytest_otel_spans.tree import Sighting
 
 
@@ -24,6 +25,8 @@ class Recording:
         exporter: The finished spans. It is the truth about them: what is cleared there is gone,
             and what another processor exports there counts.
         sampled_out: How many spans each sampler, by its description, kept from being recorded.
+        elsewhere: How many spans that started meanwhile went to tests that are over, by the test
+            and the reason.
         unclaimed: How many spans started beside other tests and could be anyone's.
         notes: What happened to providers while the test ran, in full sentences.
         places: Where each span stands in the order of all starts, by its id; also those that
@@ -37,6 +40,7 @@ class Recording:
         self.stage = stage
         self.exporter = InMemorySpanExporter()
         self.sampled_out: Counter[str] = Counter()
+        self.elsewhere: Counter[str] = Counter()
         self.unclaimed = 0
         self.notes: list[str] = []
         self.places: dict[int, int] = {}
@@ -91,9 +95,15 @@ class Recording:
         self._first = self._next() + 1
         self.exporter.clear()
 
-    def lineage(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Give the ids of the traces that began here, and of the spans in any other trace."""
-        contexts = [(span.context, span.parent) for span in self._spans.values()]
-        traces = frozenset(own.trace_id for own, parent in contexts if parent is None)
-        spans = frozenset(own.span_id for own, _ in contexts if own.trace_id not in traces)
-        return traces, spans
+    def not_ours(self) -> list[str]:
+        """Tell of the spans that started meanwhile and are not here, in sentences."""
+        told = [
+            f"{counted(many, 'span')} went to {whose}" for whose, many in self.elsewhere.items()
+        ]
+        if self.unclaimed:
+            told.append(f"{counted(self.unclaimed, 'span')} could be any of several running tests'")
+        return told
+
+    def trace_ids(self) -> frozenset[int]:
+        """Give the ids of the traces in which a span started."""
+        return frozenset(span.context.trace_id for span in self._spans.copy().values())

@@ -3,6 +3,7 @@
 import contextvars
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -91,6 +92,100 @@ def test_a_thread_that_copied_the_context_stays_with_its_test() -> None:
 
     assert names(a) == ["late root"]
     assert names(b) == []
+
+
+def test_what_a_thread_of_one_test_starts_during_the_next_belongs_to_the_first() -> None:
+    go_on = threading.Event()
+
+    def work() -> None:
+        go_on.wait(30)
+        open_span("bg")
+
+    with running("a") as a:
+        thread = threading.Thread(target=work)
+        thread.start()
+    with running("b") as b:
+        go_on.set()
+        thread.join()
+
+    assert names(a) == ["bg"]
+    assert names(b) == []
+    told = "1 span went to a, which started its thread"
+    assert b.why_empty() == f"No span was captured: {told}."
+    assert told in b.notes
+
+
+@pytest.mark.parametrize("first", ["before", "a"], ids=["older than both", "started by the first"])
+def test_an_idle_thread_of_a_pool_serves_the_test_that_runs(first: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        if first == "before":
+            pool.submit(int).result()
+        with running("a") as a:
+            pool.submit(open_span, "a's").result()
+        with running("b") as b:
+            pool.submit(open_span, "b's").result()
+
+    assert names(a) == ["a's"]
+    assert names(b) == ["b's"]
+
+
+def test_a_busy_thread_of_a_pool_stays_with_the_test_that_started_it() -> None:
+    go_on = threading.Event()
+
+    def work() -> None:
+        go_on.wait(30)
+        open_span("late")
+
+    with ThreadPoolExecutor(1) as pool:
+        with running("a") as a:
+            pool.submit(work)
+        with running("b") as b:
+            go_on.set()
+            pool.submit(int).result()
+
+    assert names(a) == ["late"]
+    assert names(b) == []
+
+
+def test_a_worker_task_of_one_test_that_serves_the_next_stays_and_the_next_is_told() -> None:
+    with running("a") as a:
+        worker = contextvars.copy_context()
+    with running("b") as b:
+        worker.run(open_span, "job")
+
+    assert names(a) == ["job"]
+    assert b.why_empty() == ("No span was captured: 1 span went to a, in whose context it started.")
+
+
+def test_a_remote_parent_in_a_trace_of_an_earlier_test_does_not_take_the_span(
+    seeded_provider: Callable[[], TracerProvider],
+) -> None:
+    provider = seeded_provider()
+    with running("a") as a:
+        a.attach(provider)
+        provider.get_tracer("t").start_span("root").end()  # trace 1, span 2
+    header = {"traceparent": f"00-{1:032x}-{2:016x}-01"}
+    remote = TraceContextTextMapPropagator().extract(header)
+    with running("b") as b:
+        provider.get_tracer("t").start_span("served", context=remote).end()
+
+    assert names(a) == ["root"]
+    assert names(b) == ["served"]
+
+
+def test_a_thread_serves_an_unknown_parent_in_a_trace_of_an_earlier_test(
+    seeded_provider: Callable[[], TracerProvider],
+) -> None:
+    provider = seeded_provider()
+    with running("a") as a:
+        a.attach(provider)
+        provider.get_tracer("t").start_span("root").end()
+    header = {"traceparent": f"00-{1:032x}-{77:016x}-01"}
+    remote = TraceContextTextMapPropagator().extract(header)
+    with running("b") as b:
+        in_a_thread(lambda: provider.get_tracer("t").start_span("served", context=remote).end())
+
+    assert names(b) == ["served"]
 
 
 def test_a_thread_without_context_belongs_to_the_test_that_runs() -> None:
