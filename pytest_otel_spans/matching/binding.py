@@ -13,7 +13,7 @@ from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.groups import AnyOrder, Member, OneOf
 from pytest_otel_spans.patterns.names import name_matches
-from pytest_otel_spans.patterns.shapes import value_key
+from pytest_otel_spans.patterns.shapes import labels_in, value_key
 from pytest_otel_spans.patterns.values import absent, label_values, same
 
 __all__ = ["MOST_TRIALS", "Binding", "Place", "bind", "binds"]
@@ -69,16 +69,16 @@ def bind(judge: Judge, members: Sequence[Member], arranged: Arranging) -> Bindin
         arranged: How a judge sees it all.
     """
     labels = frozenset[str]().union(*(member.labels for member in members))
-    relaxed = judge.rebound({}, labels) if labels else judge
+    relaxed = judge.rebound({}, labels, labels - _firm_labels(members)) if labels else judge
     pairs = arranged(relaxed)
     if pairs is None or not labels:
         return Binding(relaxed, pairs, {})
     places = _places(relaxed, pairs)
-    search = _Search(judge, arranged, _offers(judge, members))
-    found = search.run(relaxed, pairs)
+    search = _Search(relaxed, arranged, _offers(judge, members))
+    found = search.run(pairs)
     if found is not None:
         return Binding(found, arranged(found), places)
-    common = judge.rebound(_most_common(places), frozenset())
+    common = judge.rebound(_most_common(places), frozenset(), relaxed.loose)
     return Binding(common, None, places, gave_up=search.trials >= MOST_TRIALS)
 
 
@@ -97,20 +97,20 @@ class _Search:
     """The search among the values on offer, depth first."""
 
     def __init__(
-        self, judge: Judge, arranged: Arranging, offers: Mapping[str, list[Hashable]]
+        self, relaxed: Judge, arranged: Arranging, offers: Mapping[str, list[Hashable]]
     ) -> None:
-        self.judge = judge
+        self.relaxed = relaxed
         self.arranged = arranged
         self.offers = offers
         self.order = sorted(offers, key=lambda label: len(offers[label]))
         self.trials = 0
 
-    def run(self, relaxed: Judge, pairs: list[Pair]) -> Judge | None:
+    def run(self, pairs: list[Pair]) -> Judge | None:
         """Return the first judge found under whom all holds."""
         nowhere = dict.fromkeys(self.order, _NOWHERE)
         bound: dict[str, Hashable] = {}
         ladders: list[Iterator[Hashable]] = []
-        found: _Found | None = (relaxed, pairs)
+        found: _Found | None = (self.relaxed, pairs)
         while found is not None:
             if self.order and len(bound) == len(self.order):
                 return found[0]
@@ -141,7 +141,7 @@ class _Search:
 
     def _try(self, bound: Mapping[str, Hashable], undecided: Iterable[str]) -> _Found | None:
         self.trials += 1
-        judge = self.judge.rebound(dict(bound), frozenset(undecided))
+        judge = self.relaxed.rebound(dict(bound), frozenset(undecided), self.relaxed.loose)
         pairs = self.arranged(judge)
         return None if pairs is None else (judge, pairs)
 
@@ -219,6 +219,23 @@ def _sites(members: Iterable[Member]) -> Iterator[tuple[SpanPattern, bool]]:
             yield member, must
             below = (*member.children, *member.descendants, *member.links)
             agenda += [(one, must) for one in below]
+
+
+def _firm_labels(members: Iterable[Member]) -> frozenset[str]:
+    """Return the labels that stand elsewhere too than in counts with an upper end."""
+    firm: frozenset[str] = frozenset()
+    agenda = list(members)
+    while agenda:
+        member = agenda.pop()
+        if isinstance(member, AnyOrder):
+            agenda += member.members
+        elif isinstance(member, OneOf):
+            agenda += member.alternatives
+        elif member.labels and not (member.counted and member.most is not None):
+            values = (member.attributes, *(event.attributes for event in member.events))
+            firm = firm.union(*(labels_in(one) for some in values for one in some.values()))
+            agenda += (*member.children, *member.descendants, *member.links)
+    return firm
 
 
 def _certain_labels(pattern: SpanPattern) -> set[str]:

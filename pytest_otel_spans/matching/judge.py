@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pytest_otel_spans.matching.facts import Difference, Mode, own_differences, own_holds
@@ -24,7 +25,8 @@ class Judge:
 
     A label may be undecided. Then it takes every value, and no verdict is a "no" that a value
     could turn into a "yes": what excludes spans (`never`, a count's upper end) does not apply
-    while it has such a label.
+    while it has such a label. A label may be loose: it stands nowhere but in counts with an upper
+    end, so that nothing else says what it is. Such an end counts the spans of every value.
 
     A question that comes up while another is judged is not a call but a frame on a list, so that
     patterns and trees may be of any depth. Verdicts are remembered, by pattern and node.
@@ -34,14 +36,17 @@ class Judge:
         self.forest = forest
         self.labels: Labels = UNBOUND
         self.undecided: frozenset[str] = frozenset()
+        self.loose: frozenset[str] = frozenset()
         self._terrain: list[Terrain] = []
         self._general = _Memory()
         self._bound = self._general
 
-    def rebound(self, labels: Labels, undecided: frozenset[str]) -> Judge:
+    def rebound(
+        self, labels: Labels, undecided: frozenset[str], loose: frozenset[str] = frozenset()
+    ) -> Judge:
         """Return a judge under another binding, which remembers what no binding changes."""
         other = Judge(self.forest)
-        other.labels, other.undecided = labels, undecided
+        other.labels, other.undecided, other.loose = labels, undecided, loose
         other._terrain, other._general = self._terrain, self._general
         other._bound = _Memory()
         return other
@@ -181,6 +186,27 @@ class Judge:
         """Whether the pattern has no undecided label, so that it may exclude spans."""
         return not pattern.labels & self.undecided
 
+    def limits(self, pattern: SpanPattern) -> bool:
+        """Whether a count's upper end applies: every label is decided that it heeds."""
+        return not pattern.labels & self.undecided - self.loose
+
+    def counts(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> Asking[bool]:
+        """Whether the upper end of the pattern's count counts the node."""
+        if pattern.labels & self.loose:
+            return self._unlabelled.holds(pattern, node, mode)
+        answer = self.at_a_glance(pattern, node, mode)
+        return (yield pattern, node, mode) if answer is None else answer
+
+    def is_counted(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> bool:
+        """Answer `counts` at once."""
+        return self.limits(pattern) and self._run(self.counts(pattern, node, mode))
+
+    @cached_property
+    def _unlabelled(self) -> Judge:
+        """One to whom the loose labels say nothing; it has none, so this goes no deeper."""
+        labels = {label: value for label, value in self.labels.items() if label not in self.loose}
+        return self.rebound(labels, self.undecided - self.loose)
+
     def _relatives_hold(self, pattern: SpanPattern, node: SpanNode) -> Asking[bool]:
         for link in pattern.links:
             if not (yield from self._links_to(link, node)):
@@ -192,13 +218,18 @@ class Judge:
                     return False
         for descendant in pattern.descendants:
             start, end = yield from self._hits_below(descendant, node)
-            if not self._is_enough(descendant, end - start):
+            if not self._is_enough(descendant, node, end - start):
                 return False
         return True
 
-    def _is_enough(self, descendant: SpanPattern, found: int) -> bool:
-        most = descendant.most if descendant.counted and self.is_decided(descendant) else None
-        return descendant.least <= found and (most is None or found <= most)
+    def _is_enough(self, descendant: SpanPattern, node: SpanNode, found: int) -> bool:
+        if found < descendant.least:
+            return False
+        if not descendant.counted or descendant.most is None or not self.limits(descendant):
+            return True
+        if descendant.labels & self.loose:
+            found = len(self._unlabelled.below(descendant, node))
+        return found <= descendant.most
 
     def _links_to(self, pattern: SpanPattern, node: SpanNode) -> Asking[bool]:
         for link in node.links:
@@ -225,7 +256,7 @@ class Judge:
                 yield Difference(aspect="link", expected=link, actual=targets)
         for descendant in pattern.descendants:
             found = self.below(descendant, node)
-            if not self._is_enough(descendant, len(found)):
+            if not self._is_enough(descendant, node, len(found)):
                 yield Difference(aspect="descendant", expected=descendant, actual=tuple(found))
         for never in pattern.nevers:
             if self.is_decided(never) and (found := self.below(never, node)):

@@ -47,8 +47,11 @@ class Court(Protocol):
     def at_a_glance(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> bool | None:
         """The answer, where there is one without further questions, else None."""
 
-    def is_decided(self, pattern: SpanPattern) -> bool:
-        """Whether the pattern is certain enough to exclude siblings that match it."""
+    def limits(self, pattern: SpanPattern) -> bool:
+        """Whether the pattern is certain enough for the upper end of its count to apply."""
+
+    def counts(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> Asking[bool]:
+        """Ask whether that upper end counts the node."""
 
 
 class Row:
@@ -91,9 +94,10 @@ class Row:
         size = len(self.nodes)
         solid = [size] * (size + 1)
         for pattern in dict.fromkeys(_counting(self.level.members)):
-            if self._court.is_decided(pattern):
+            if self._court.limits(pattern):
                 for at in self.candidates(pattern, 0, size):
-                    if solid[at] != at and (yield from self.holds(pattern, at)):
+                    counts = self._court.counts(pattern, self.nodes[at], self.level.mode)
+                    if solid[at] != at and (yield from counts):
                         solid[at] = at
         for at in reversed(range(size)):
             if solid[at] != at:

@@ -97,7 +97,7 @@ class Usher:
     def allows(self, node: SpanNode) -> bool:
         """Whether `...` allows the node: it does not where a count has an upper end for it."""
         return self.level.opened and not any(
-            self.judge.holds(one, node, self.level.mode)
+            self.judge.is_counted(one, node, self.level.mode)
             for seat in self.seats
             for one in seat.patterns
             if one.counted and one.most is not None

@@ -27,12 +27,18 @@ def holds(pattern: SpanPattern, node: SpanNode, bound: dict[str, Any]) -> bool:
     return (
         name_matches(pattern.name, node.name)
         and all(
-            node.attributes.get(key, absent) == (bound[x.label] if isinstance(x, same) else x)
+            value_holds(x, node.attributes.get(key, absent), bound)
             for key, x in pattern.attributes.items()
         )
         and not any(name_matches(n.name, one.name) for n in pattern.nevers for one in below(node))
         and level_holds(pattern.children, node.children, opened=pattern.opened, bound=bound)
     )
+
+
+def value_holds(expected: Any, actual: Any, bound: dict[str, Any]) -> bool:
+    if not isinstance(expected, same):
+        return bool(actual == expected)
+    return actual is not absent and bound.get(expected.label, actual) == actual
 
 
 def below(node: SpanNode) -> Iterator[SpanNode]:
@@ -44,9 +50,14 @@ def below(node: SpanNode) -> Iterator[SpanNode]:
 def level_holds(
     members: Sequence[Member], nodes: Sequence[SpanNode], *, opened: bool, bound: dict[str, Any]
 ) -> bool:
-    """Whether the siblings, less some that may stand anywhere, split into one run a member."""
+    """Whether the siblings, less some that may stand anywhere, split into one run a member.
+
+    A count's upper end counts the siblings of any value where nothing else says which is meant.
+    """
     counting = [one for one in leaves(members) if one.counted and one.most is not None]
-    free = [node for node in nodes if opened and not any(holds(p, node, bound) for p in counting)]
+    firm = {label for one in leaves(members) if one not in counting for label in one.labels}
+    said = {label: value for label, value in bound.items() if label in firm}
+    free = [node for node in nodes if opened and not any(holds(p, node, said) for p in counting)]
     strays = chain.from_iterable(combinations(free, size) for size in range(len(free) + 1))
     return any(
         splits(members, [node for node in nodes if node not in some], bound) for some in strays
@@ -307,3 +318,20 @@ def test_same_finds_values_when_there_are_any(
         holds(root, grown.roots[0], {"x": x, "y": y}) for x, y in product(values, values)
     )
     assert match_roots(grown, [root]).holds == expected
+
+
+def test_a_count_counts_every_value_of_a_label_that_stands_nowhere_else() -> None:
+    one, two = (
+        forest(plant("r", plant("t", {"n": 1}))),
+        forest(plant("r", {"n": 1}, plant("t", {"n": 1}), plant("t", {"n": 2}))),
+    )
+    t = span("t", {"n": same("x")})
+    assert match_roots(one, [span("r", t.times(1), ...)]).holds
+    assert match_roots(one, [span("r", t.optional(), ...)]).holds
+    assert not match_roots(one, [span("r", t.times(0), ...)]).holds
+    assert not match_roots(two, [span("r", t.times(0), ...)]).holds
+    assert not match_roots(two, [span("r", t.optional(), ...)]).holds
+    assert not match_roots(two, [span("r", t.times(1), ...)]).holds
+    assert not match_roots(two, [span("r", ...).descendant(t.times(1))]).holds
+    assert match_roots(two, [span("r", {"n": same("x")}, t.times(1), ...)]).holds
+    assert match_roots(two, [span("r", t.at_least(1), ...)]).holds
