@@ -13,7 +13,7 @@ from pytest_otel_spans.patterns.expectations import ExpectedError, ExpectedEvent
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.shapes import describe
-from pytest_otel_spans.patterns.values import absent, same
+from pytest_otel_spans.patterns.values import absent, matches, same
 from pytest_otel_spans.text.render import name_text, path_text, value_text
 from pytest_otel_spans.tree import Event, SpanNode
 
@@ -120,7 +120,9 @@ def _event(expected: ExpectedEvent, actual: Sequence[Event], _: SpanNode) -> tup
     namesakes = [event for event in actual if name_matches(expected.name, event.name)]
     if namesakes:
         nearest = max(namesakes, key=lambda event: _shared(expected, event))
-        return _event_text(expected), _event_text(nearest)
+        facts = nearest.attributes
+        fits = all(matches(one, facts.get(key, absent)) for key, one in expected.attributes.items())
+        return _event_text(expected), _event_text(nearest) + ("  (it counts once)" if fits else "")
     names = ", ".join(dict.fromkeys(repr(event.name) for event in actual))
     return _event_text(expected), f"absent; the events are {names}" if names else "no event at all"
 

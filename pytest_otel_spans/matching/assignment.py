@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Slots", "assign", "can_fill", "can_place", "place_most"]
+__all__ = ["Slots", "assign", "can_fill", "can_place", "place_most", "unserved"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,14 @@ def place_most(slots: Slots, required: Sequence[int]) -> dict[int, int]:
     work.fill()
     work.place()
     return work.place_of
+
+
+def unserved(takes: Sequence[Sequence[int]]) -> list[int]:
+    """Return who goes without, when each takes one of these things and no two the same."""
+    ones = [1] * len(takes)
+    work = _Work(Slots(least=ones, most=ones, takes=takes), ())
+    work.fill()
+    return [slot for slot, held in enumerate(work.held) if not held]
 
 
 class _Work:

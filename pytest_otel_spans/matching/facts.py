@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from pytest_otel_spans.nodes import Event, SpanNode, Status
-from pytest_otel_spans.patterns.expectations import ExpectedError, ExpectedEvent
+from pytest_otel_spans.matching.assignment import unserved
+from pytest_otel_spans.nodes import Event, SpanNode
+from pytest_otel_spans.patterns.expectations import NOTHING, ExpectedError, ExpectedEvent
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.values import UNBOUND, Labels, absent, matches
@@ -45,6 +46,13 @@ class Difference:
     key: str | None = None
     expected: Any
     actual: Any
+
+
+class _Raised(NamedTuple):
+    """One exception, by all that its type and its message are called."""
+
+    types: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 def own_holds(
@@ -124,41 +132,51 @@ def _rarer_differences(
         yield Difference(aspect="kind", expected=pattern.kind, actual=node.kind)
     if pattern.status is not None and not _status_holds(pattern.status, node):
         yield Difference(aspect="status", expected=pattern.status, actual=node.status)
-    for expected in pattern.events:
-        if not any(_event_holds(expected, event, labels) for event in node.events):
-            yield Difference(aspect="event", expected=expected, actual=node.events)
+    takes = [
+        [at for at, event in enumerate(node.events) if _event_holds(expected, event, labels)]
+        for expected in pattern.events
+    ]
+    for lacking in unserved(takes):
+        yield Difference(aspect="event", expected=pattern.events[lacking], actual=node.events)
 
 
 def _status_holds(expected: Literal["ok"] | ExpectedError, node: SpanNode) -> bool:
     if not isinstance(expected, ExpectedError):
         return node.ended and node.status.code != "error"
-    exceptions = [event.attributes for event in node.events if event.name == "exception"]
-    return (
-        node.status.code == "error"
-        and _type_holds(expected, node, exceptions)
-        and _message_holds(expected.match, node.status, exceptions)
+    return node.status.code == "error" and any(
+        _type_holds(expected, raised) and _message_holds(expected.match, raised)
+        for raised in _raised(node)
     )
 
 
-def _type_holds(expected: ExpectedError, node: SpanNode, exceptions: list[Attributes]) -> bool:
+def _raised(node: SpanNode) -> Iterator[_Raised]:
+    """Yield each recorded exception; the status and `error.type` speak of the last."""
+    *earlier, last = [event.attributes for event in node.events if event.name == "exception"] or [
+        NOTHING
+    ]
+    for attributes in earlier:
+        yield _Raised(_texts(attributes, "exception.type"), _texts(attributes, "exception.message"))
+    yield _Raised(
+        _texts(last, "exception.type") + _texts(node.attributes, "error.type"),
+        (*_texts(last, "exception.message"), node.status.description or ""),
+    )
+
+
+def _texts(attributes: Attributes, key: str) -> tuple[str, ...]:
+    value = attributes.get(key)
+    return (value,) if isinstance(value, str) else ()
+
+
+def _type_holds(expected: ExpectedError, raised: _Raised) -> bool:
     if (name := expected.type_name) is None:
         return True
-    types = [attributes.get("exception.type") for attributes in exceptions]
-    found = [kind for kind in (*types, node.attributes.get("error.type")) if isinstance(kind, str)]
     if isinstance(expected.type, type):
-        return name in found
-    return any(name_matches(name, kind) for kind in found)
+        return name in raised.types
+    return any(name_matches(name, kind) for kind in raised.types)
 
 
-def _message_holds(
-    match: str | re.Pattern[str] | None, status: Status, exceptions: list[Attributes]
-) -> bool:
-    messages = [attributes.get("exception.message") for attributes in exceptions]
-    return match is None or any(
-        re.search(match, message) is not None
-        for message in (*messages, status.description)
-        if isinstance(message, str)
-    )
+def _message_holds(match: str | re.Pattern[str] | None, raised: _Raised) -> bool:
+    return match is None or any(re.search(match, one) is not None for one in raised.messages)
 
 
 def _event_holds(expected: ExpectedEvent, event: Event, labels: Labels) -> bool:

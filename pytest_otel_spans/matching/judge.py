@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any, TypeVar
 
+from pytest_otel_spans.matching.assignment import unserved
 from pytest_otel_spans.matching.facts import Difference, Mode, own_differences, own_holds
 from pytest_otel_spans.matching.level import Asking, Level, Pair, Question
 from pytest_otel_spans.matching.siblings import arrange
@@ -208,9 +209,8 @@ class Judge:
         return self.rebound(labels, self.undecided - self.loose)
 
     def _relatives_hold(self, pattern: SpanPattern, node: SpanNode) -> Asking[bool]:
-        for link in pattern.links:
-            if not (yield from self._links_to(link, node)):
-                return False
+        if pattern.links and (yield from self._unlinked(pattern, node)):
+            return False
         for never in pattern.nevers:
             if self.is_decided(never):
                 start, end = yield from self._hits_below(never, node)
@@ -231,11 +231,14 @@ class Judge:
             found = len(self._unlabelled.below(descendant, node))
         return found <= descendant.most
 
-    def _links_to(self, pattern: SpanPattern, node: SpanNode) -> Asking[bool]:
-        for link in node.links:
-            if link.target is not None and (yield pattern, link.target, "selects"):
-                return True
-        return False
+    def _unlinked(self, pattern: SpanPattern, node: SpanNode) -> Asking[list[SpanPattern]]:
+        """Return the links expected that the node has not, one link for each."""
+        takes: list[list[int]] = [[] for _ in pattern.links]
+        for taken, wanted in zip(takes, pattern.links, strict=True):
+            for at, link in enumerate(node.links):
+                if link.target is not None and (yield wanted, link.target, "selects"):
+                    taken.append(at)
+        return [pattern.links[lacking] for lacking in unserved(takes)]
 
     def _hits_below(self, pattern: SpanPattern, node: SpanNode | None) -> Asking[tuple[int, int]]:
         """Return from where to where the hits of the pattern lie below the node."""
@@ -250,10 +253,9 @@ class Judge:
         return bisect_left(known[pattern], first), bisect_left(known[pattern], last)
 
     def _relative_differences(self, pattern: SpanPattern, node: SpanNode) -> Iterator[Difference]:
-        for link in pattern.links:
-            if not self._run(self._links_to(link, node)):
-                targets = tuple(one.target for one in node.links)
-                yield Difference(aspect="link", expected=link, actual=targets)
+        for link in self._run(self._unlinked(pattern, node)):
+            targets = tuple(one.target for one in node.links)
+            yield Difference(aspect="link", expected=link, actual=targets)
         for descendant in pattern.descendants:
             found = self.below(descendant, node)
             if not self._is_enough(descendant, node, len(found)):

@@ -215,9 +215,37 @@ def test_the_attribute_error_type_counts_as_the_type() -> None:
 def test_an_event_has_a_name_and_attributes_among_others() -> None:
     one = plant("a", events=[("retry", {"n": 1}), ("retry", {"n": 2, "why": "429"})])
     assert holds(one, span("a").event("retry"))
-    assert holds(one, span("a").event("re*", {"n": 2}).event("retry", {"why": str}))
+    assert holds(one, span("a").event("re*").event("retry", {"n": 1}))
     assert not holds(one, span("a").event("retry", {"n": 3}))
     assert not holds(one, span("a").event("retry", {"n": 1, "why": "429"}))
+
+
+def test_one_event_is_one_event() -> None:
+    retry = span("a").event("retry")
+    assert not holds(plant("a", events=[("retry", {})]), retry.event("retry"))
+    assert holds(plant("a", events=[("retry", {}), ("retry", {})]), retry.event("re*"))
+
+
+def test_one_link_is_one_link() -> None:
+    target, other = context(1, 1), context(2, 2)
+    x = plant("x")
+    once, twice = plant("r", links=[target]), plant("r", links=[target, other, target])
+    review = span("r").link_to("x")
+    assert match_roots(forest(x, once), ["x", review]).holds
+    assert not match_roots(forest(x, once), ["x", review.link_to("x")]).holds
+    assert match_roots(forest(x, twice), ["x", review.link_to("x")]).holds
+
+
+def test_type_and_message_are_those_of_one_exception() -> None:
+    raised = [
+        ("exception", {"exception.type": kind, "exception.message": message})
+        for kind, message in (("ValueError", "one"), ("KeyError", "two"))
+    ]
+    one = plant("a", error="KeyError: two", events=raised)
+    assert holds(one, span("a").error(ValueError, match="one"))
+    assert holds(one, span("a").error(KeyError, match="^two$"))
+    assert not holds(one, span("a").error(ValueError, match="two"))
+    assert not holds(one, span("a").error(KeyError, match="one"))
 
 
 def linked() -> Forest:
