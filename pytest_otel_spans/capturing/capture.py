@@ -34,9 +34,12 @@ class SpanCapture(Capture):
         return self._recording.sightings()
 
     @property
-    def sampled_out(self) -> int:
-        """How many spans a sampler dropped (best effort, see `notes`)."""
-        return self._recording.sampled_out.total()
+    def sampled_out(self) -> int | None:
+        """How many spans a sampler kept from exporters; None where one drops root spans unseen.
+
+        What a sampler drops, no processor hears of: it is asked now what it would do.
+        """
+        return None if self._thinning else self._recording.sampled_out.total()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -44,6 +47,9 @@ class SpanCapture(Capture):
         dropped = [
             f"{counted(number, 'span')} sampled out by `{sampler}`"
             for sampler, number in self._recording.sampled_out.items()
+        ]
+        dropped += [
+            f"root spans may have been sampled out by `{sampler}`" for sampler in self._thinning
         ]
         return (*dict.fromkeys(self._recording.notes), *dropped, *self._recording.not_ours())
 
@@ -71,17 +77,16 @@ class SpanCapture(Capture):
         recording = self._recording
         if recording.sampled_out:
             samplers = " and ".join(f"`{sampler}`" for sampler in recording.sampled_out)
-            dropped = counted(self.sampled_out, "span")
+            dropped = counted(recording.sampled_out.total(), "span")
             return f"No span was captured: {dropped} sampled out by {samplers}."
-        provider = trace.get_tracer_provider()
-        reason = self._hub.deafness(provider)
-        if reason is not None:
-            return f"No span was captured: {reason}."
+        deaf = [reason for one in self._providers if (reason := self._hub.deafness(one))]
+        if deaf:
+            return f"No span was captured: {'; '.join(dict.fromkeys(deaf))}."
         others = self._recording.not_ours()
         if others:
             return f"No span was captured: {'; '.join(others)}."
         since = " since spans.clear()" if recording.cleared else ""
-        ended = self._hub.shut_down_in(provider)
+        ended = self._hub.shut_down_in(trace.get_tracer_provider())
         aside = f", which was shut down in {ended}," if ended else ""
         return (
             f"No span was captured: none was started{since} on the global provider{aside} or on "
@@ -92,7 +97,16 @@ class SpanCapture(Capture):
         __tracebackhide__ = True
         if self._recording.sampled_out:
             raise AssertionError(self.why_empty())
-        for provider in (trace.get_tracer_provider(), *self._attached):
+        for provider in self._providers:
             reason = self._hub.deafness(provider)
             if reason is not None:
                 raise AssertionError(f"No span was captured, and none could be: {reason}.")
+
+    @property
+    def _providers(self) -> tuple[trace.TracerProvider, ...]:
+        return (trace.get_tracer_provider(), *self._attached)
+
+    @property
+    def _thinning(self) -> dict[str, None]:
+        """The samplers, by description, that drop root spans, some or all of them."""
+        return dict.fromkeys(name for one in self._providers if (name := self._hub.thins(one)))

@@ -1,27 +1,30 @@
-"""An ear on one tracer provider: it hears its spans start and end, and what its sampler drops."""
+"""An ear on one tracer provider: it hears its spans start and end, and changes nothing there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from enum import Enum
+from typing import Protocol, runtime_checkable
 from weakref import ref
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
-from opentelemetry.util.types import Attributes
+from opentelemetry.sdk.trace.sampling import Decision, Sampler
 
 from pytest_otel_spans.capturing.owners import Owners
 from pytest_otel_spans.capturing.recording import Recording
 
-_PROBE = "pytest_otel_spans.probe"
 _SAMPLED = trace.TraceFlags.SAMPLED
-_DROP = Decision.DROP  # looked up for every span that starts
-_FRIENDLIEST_TRACE_ID = 1  # a sampler by ratio keeps the low ids: chance has no say in a probe
 _SHUT_DOWN = (
     "{} was shut down; its spans are captured all the same, but an exporter drops what ends after"
 )
+
+
+class RootFate(Enum):
+    """The trace id of a root span: a sampler by ratio keeps the low ones."""
+
+    BEST = 1
+    WORST = (1 << 128) - 1
 
 
 @runtime_checkable
@@ -48,12 +51,7 @@ class Ear(SpanProcessor):
         self._name = name_of(provider)
         self._owners = owners
         self._open: dict[int, tuple[ref[Recording], int]] = {}
-        self._probing = self._heard_probe = False
         provider.add_span_processor(self)
-        self._sampler: Sampler | None = None
-        if isinstance(provider, TracerProvider):
-            self._sampler = provider.sampler
-            provider.sampler = _CountingSampler(self._sampler, owners)
 
     def is_on(self, provider: object) -> bool:
         """Whether this is the ear on that provider."""
@@ -61,8 +59,9 @@ class Ear(SpanProcessor):
 
     @property
     def sampler(self) -> str:
-        """The description of the provider's own sampler."""
-        return self._sampler.get_description() if self._sampler else "a sampler of its own"
+        """The description of the provider's sampler."""
+        sampler = self._sampler()
+        return sampler.get_description() if sampler else "a sampler of its own"
 
     def on_start(
         self,
@@ -70,9 +69,6 @@ class Ear(SpanProcessor):
         parent_context: Context | None = None,  # noqa: ARG002 - the SDK names it
     ) -> None:
         """Enter the span in its owner's recording."""
-        if self._probing and span.name == _PROBE:
-            self._heard_probe = True
-            return
         recording = self._owners.owner(span.parent)
         if recording is None:
             return
@@ -98,61 +94,26 @@ class Ear(SpanProcessor):
             self.shut_down_in = recording.test
             recording.notes.append(_SHUT_DOWN.format(self._name))
 
-    def hears_roots(self) -> bool:
-        """Whether a root span would be heard, tried with a probe.
-
-        The probe is started and never ended: processors see it start, no exporter gets it.
-        """
+    def is_attached(self) -> bool:
+        """Whether the provider still makes spans, and still tells this ear of them."""
         provider = self._provider()
-        if provider is None:
+        tracer = provider.get_tracer(__name__) if provider else trace.NoOpTracer()
+        if isinstance(tracer, trace.NoOpTracer):  # what a disabled SDK gives
             return False
-        self._probing, self._heard_probe = True, False
-        try:
-            provider.get_tracer(__name__).start_span(_PROBE, context=Context())
-        finally:
-            self._probing = False
-        return self._heard_probe
+        processor = getattr(tracer, "span_processor", None)
+        heard_by = getattr(processor, "_span_processors", None)  # in every composite of the SDK
+        return heard_by is None or self in heard_by
 
+    def decision(self, fate: RootFate) -> Decision:
+        """What the sampler, asked now, does with a root span of the best or the worst trace id."""
+        sampler = self._sampler()
+        if sampler is None:
+            return Decision.RECORD_AND_SAMPLE
+        return sampler.should_sample(Context(), fate.value, __name__).decision
 
-class _CountingSampler(Sampler):
-    """A provider's own sampler, with a count of what it dropped.
-
-    Best effort: a tracer keeps the sampler that its provider had when the tracer was made.
-    """
-
-    def __init__(self, sampler: Sampler, owners: Owners) -> None:
-        self._sampler = sampler
-        self._owners = owners
-
-    def should_sample(  # noqa: PLR0917 - the signature of the SDK
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: trace.SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[trace.Link] | None = None,
-        trace_state: trace.TraceState | None = None,  # noqa: ARG002 - no tracer passes it
-    ) -> SamplingResult:
-        """Decide as the sampler does."""
-        if name == _PROBE:
-            trace_id = _FRIENDLIEST_TRACE_ID
-        result = self._sampler.should_sample(
-            parent_context, trace_id, name, kind, attributes, links
-        )
-        if result.decision is _DROP and name != _PROBE:
-            parent = trace.get_current_span(parent_context).get_span_context()
-            recording = self._owners.owner(parent if parent.is_valid else None)
-            if recording is not None:
-                recording.sampled_out[self._sampler.get_description()] += 1
-        return result
-
-    def get_description(self) -> str:
-        """Describe the sampler itself."""
-        return self._sampler.get_description()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sampler, name)
+    def _sampler(self) -> Sampler | None:
+        provider = self._provider()
+        return provider.sampler if isinstance(provider, TracerProvider) else None
 
 
 def name_of(provider: object) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import DEFAULT_ON
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 
-from pytest_otel_spans.capturing.ear import Ear, TakesProcessors, name_of
+from pytest_otel_spans.capturing.ear import Ear, RootFate, TakesProcessors, name_of
 from pytest_otel_spans.capturing.owners import Owners
 
 _REFUSED = (
@@ -67,11 +67,20 @@ class Hub:
         ear = self.listen(provider)
         if ear is None:
             return f"{name_of(provider)} takes no span processor: it is not the SDK's"
-        if ear.hears_roots():
-            return None
         if os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
             return f"the environment says {OTEL_SDK_DISABLED}=true"
-        return f"{name_of(provider)} starts no root span: its sampler is `{ear.sampler}`"
+        if not ear.is_attached():
+            return f"{name_of(provider)} tells no more of its spans: its processors were replaced"
+        if ear.decision(RootFate.BEST) is not Decision.RECORD_AND_SAMPLE:
+            return f"root spans of {name_of(provider)} are sampled out by `{ear.sampler}`"
+        return None
+
+    def thins(self, provider: trace.TracerProvider) -> str | None:
+        """Name the sampler of a provider that drops root spans, some or all; None for others."""
+        ear = self.listen(provider)
+        if ear is None or ear.decision(RootFate.WORST) is not Decision.DROP:
+            return None
+        return ear.sampler
 
     def shut_down_in(self, provider: trace.TracerProvider) -> str | None:
         """Return the test in which the provider was shut down, None when it was in no test."""
