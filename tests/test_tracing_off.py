@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import ExitStack
+from statistics import mode
 from textwrap import dedent
 
 import pytest
@@ -79,7 +80,8 @@ def test_a_block_allocates_nothing():
             span.set_attribute("k", 1)
             return sys.getallocatedblocks() - before
 
-    assert min(growth_around_a_block() for _ in range(50)) == min(growth() for _ in range(50))
+    # The mode: threads of other tests may allocate and free beside a few of the measurements.
+    assert mode(growth_around_a_block() for _ in range(99)) == mode(growth() for _ in range(99))
 
 
 def test_an_exception_leaves_a_block_as_it_came():
