@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 from pytest_otel_spans.patterns.shapes import describe, family
-from pytest_otel_spans.patterns.values import absent, json_value, matches, trouble
+from pytest_otel_spans.patterns.values import Indecision, absent, json_value, matches, trouble
 from pytest_otel_spans.text.render import value_text
 
 __all__ = ["contrast"]
@@ -32,6 +32,7 @@ def contrast(expected: Any, actual: Any) -> tuple[str, str]:
     if not isinstance(expected, _PLAIN):
         error = trouble(expected, actual)
         aside = f"; comparing raised {type(error).__name__}: {error}" if error else ""
+        aside = f"; {error}" if isinstance(error, Indecision) else aside
         return _expectation(expected), f"{value_text(actual)} ({_type(actual)}{aside})"
     if not _are_of_a_kind(expected, actual):
         types = _type(expected), _type(actual)

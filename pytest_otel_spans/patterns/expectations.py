@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -99,7 +100,11 @@ def merged(one: Mapping[str, Any], two: Mapping[str, Any], where: str) -> Mappin
     __tracebackhide__ = True
     if not isinstance(two, Mapping):
         raise TypeError(f"{where} takes a mapping of attributes, not {two!r}")
-    for key in two:
+    for key, value in two.items():
         if not isinstance(key, str):
             raise TypeError(f"{where} takes attribute keys that are texts, not {key!r}")
+        if iscoroutinefunction(value):
+            raise TypeError(
+                f"{where} takes predicates that are no coroutines: {key!r} has {value!r}"
+            )
     return MappingProxyType({**one, **{key: freeze(value) for key, value in two.items()}})

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from inspect import iscoroutine
 from types import MappingProxyType, UnionType
 from typing import Any, Final, Union, final, get_args, get_origin
 
@@ -20,6 +21,7 @@ from pytest_otel_spans.patterns.shapes import (
 __all__ = [
     "UNBOUND",
     "Absent",
+    "Indecision",
     "Labels",
     "absent",
     "describe",
@@ -36,6 +38,10 @@ Labels = Mapping[str, Hashable]
 
 _SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 UNBOUND: Final[Labels] = MappingProxyType({})
+
+
+class Indecision(TypeError):
+    """A predicate answered neither True nor False."""
 
 
 @final
@@ -165,8 +171,18 @@ def _matches_present(expected: Any, actual: Any, labels: Labels) -> bool:
     if get_origin(expected) is Union:
         return _is_member(expected, actual, labels)
     if callable(expected):
-        return bool(expected(actual))
+        return _is_affirmed(expected, actual)
     return family(expected) is family(actual) and bool(expected == actual)
+
+
+def _is_affirmed(predicate: Callable[[Any], Any], actual: Any) -> bool:
+    """Ask a predicate, which answers True or False: that a `Mock` is truthy says nothing."""
+    answer = predicate(actual)
+    if iscoroutine(answer):
+        answer.close()
+    if type(answer) is not bool:
+        raise Indecision(f"{describe(predicate)} returned {answer!r}; return True or False")
+    return answer
 
 
 def _is_maybe(expected: maybe, actual: Any, labels: Labels) -> bool:
@@ -199,6 +215,8 @@ def _holds(expected: Any, actual: Any, labels: Labels, *, only: bool) -> bool:
             and len(actual) == len(expected)
             and all(map(lambda e, a: _holds(e, a, labels, only=only), expected, actual))
         )
+    if isinstance(expected, maybe):
+        return actual is absent or _holds(expected.expected, actual, labels, only=only)
     return matches(expected, actual, labels)
 
 

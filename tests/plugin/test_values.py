@@ -4,13 +4,15 @@ import enum
 import re
 from collections.abc import Callable
 from typing import Any, Optional, Union
-from unittest.mock import ANY
+from unittest.mock import ANY, Mock
 
 import pytest
 from dirty_equals import IsInt, IsPositive, IsStr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_otel_spans.explaining.contrast import contrast
+from pytest_otel_spans.patterns.pattern import span
 from pytest_otel_spans.patterns.shapes import describe, freeze, labels_in, value_key
 from pytest_otel_spans.patterns.values import (
     absent,
@@ -79,7 +81,7 @@ PASSING: list[tuple[Any, Any]] = [
     (re.compile("gpt"), "my gpt-4o"),
     (re.compile(b"gpt"), b"gpt"),
     (over_three, 4),
-    (len, "x"),
+    (str.islower, "x"),
     ("x".__eq__, "x"),
     (ANY, 1),
     (IsInt, 3),
@@ -254,3 +256,37 @@ def test_a_label_is_a_text() -> None:
     wrong: Callable[[Any], object] = same
     with pytest.raises(TypeError, match=r"same\(\) takes a label such as same\('run'\), not 3"):
         wrong(3)
+
+
+async def eventually(value: object) -> bool:
+    return bool(value)
+
+
+@pytest.mark.parametrize("answer", [None, 1, "yes", Mock()], ids=repr)
+def test_a_predicate_answers_true_or_false(answer: object) -> None:
+    def chk(_: object) -> object:
+        return answer
+
+    assert not matches(chk, 1)
+    assert str(trouble(chk, 1)) == f"chk returned {answer!r}; return True or False"
+    assert contrast(chk, 1) == ("chk", f"1 (int; chk returned {answer!r}; return True or False)")
+
+
+def test_a_mock_is_no_predicate() -> None:
+    assert not matches(Mock(), 1)
+
+
+def test_a_coroutine_is_no_predicate() -> None:
+    with pytest.raises(
+        TypeError, match=r"span\('a'\) takes predicates that are no coroutines: 'k'"
+    ):
+        span("a", {"k": eventually})
+    assert not matches([eventually], [1])
+
+
+def test_json_keys_are_a_subset_in_maybe_too() -> None:
+    expected = json_value({"a": maybe({"b": 1})})
+    assert matches(expected, '{"a": {"b": 1, "c": 2}}')
+    assert matches(expected, "{}")
+    assert not matches(expected, '{"a": {"c": 2}}')
+    assert not matches(json_value({"a": maybe({"b": 1})}, only=True), '{"a": {"b": 1, "c": 2}}')
