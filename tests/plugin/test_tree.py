@@ -214,8 +214,8 @@ def test_children_of_an_unfinished_span_hang_under_it() -> None:
 
 def test_a_missing_attribute_is_a_key_error_that_names_the_span_and_its_keys() -> None:
     grown = forest(plant("run", plant("task:t1", {"model": "gpt-4o", "n": 1})))
-    with pytest.raises(KeyError, match="run/task:t1 has no attribute 'engine'; it has 'model', 'n'"):
-        grown.nodes[1]["engine"]
+    with pytest.raises(KeyError, match="run/task:t1 has no attribute 'tier'; it has 'model', 'n'"):
+        grown.nodes[1]["tier"]
     with pytest.raises(KeyError, match="run has no attribute 'x'; it has none"):
         grown.nodes[0]["x"]
 
