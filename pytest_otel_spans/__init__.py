@@ -18,14 +18,18 @@ if TYPE_CHECKING:
         span,
     )
     from pytest_otel_spans.patterns.values import absent, json_value, maybe, same
+    from pytest_otel_spans.receiving.otlp import OtlpCapture
+    from pytest_otel_spans.snapshots.extension import SpanSnapshot
     from pytest_otel_spans.tree import SpanNode
 
 __all__ = [
     "Match",
+    "OtlpCapture",
     "Selection",
     "SpanCapture",
     "SpanNode",
     "SpanPattern",
+    "SpanSnapshot",
     "SpanTreeMismatch",
     "absent",
     "any_order",
@@ -47,6 +51,8 @@ _ROOMS = {
     "patterns.pattern": ("SpanPattern", "any_order", "literal", "never", "one_of", "span"),
     "capturing.selection": ("Selection",),
     "tree": ("SpanNode",),
+    "receiving.otlp": ("OtlpCapture",),
+    "snapshots.extension": ("SpanSnapshot",),
     "patterns.values": ("absent", "json_value", "maybe", "same"),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}

@@ -84,8 +84,11 @@ def assert_span_tree(spans: Spans, /, *roots: ChildPart, wait: float = 0.0) -> M
     Raises:
         SpanTreeMismatch: They are not, or there is no span at all.
         TypeError: An argument is nothing that can stand there.
+        ValueError: `wait` is negative.
     """
     __tracebackhide__ = True
+    if wait < 0:
+        raise ValueError(f"wait={wait!r} is negative; to look once, leave it out")
     if not roots:
         raise TypeError(
             "assert_span_tree() takes the roots that are expected; that there is no span is "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,6 +16,7 @@ from pytest_otel_spans.text.render import counted, outline, path_text
 from pytest_otel_spans.tree import Forest, SpanNode
 
 _SHOWN: Final = 20
+_CLOSE_SLASH: Final = re.compile(r"(?<=[^\s/])(//?)(?=[^\s/])")
 _ALIKE: Final = 0.5  # from 0 to 1
 _RELATIONS: Final = {"child": "a child of", "descendant": "below", "root": "a root"}
 
@@ -71,7 +73,18 @@ def _closest_span(pattern: SpanPattern, forest: Forest) -> str:
         return f"; by its name it would be:{unlike(namesakes, pattern)}"
     names = dict.fromkeys(node.name for node in forest.nodes)
     close = close_names(pattern.name, names, _ALIKE)
-    return f"; the closest name is {close[0]!r}." if close else "."
+    hint = _unspaced(pattern, forest)
+    return f"; the closest name is {close[0]!r}.{hint}" if close else f".{hint}"
+
+
+def _unspaced(pattern: SpanPattern, forest: Forest) -> str:
+    """Say so where a name is a path but for the spaces."""
+    if not isinstance(pattern.name, str):
+        return ""
+    path = _CLOSE_SLASH.sub(r" \1 ", pattern.name)
+    if path == pattern.name or not select(forest, path):
+        return ""
+    return f" A slash without spaces is a part of the name: separators need spaces, as in {path!r}."
 
 
 def _more(nodes: Sequence[SpanNode]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from types import EllipsisType
+from typing import ClassVar, NoReturn
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -14,8 +16,8 @@ from pytest_otel_spans.capturing.chime import Chime
 from pytest_otel_spans.capturing.selection import Selection
 from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.matching.path import Selector, as_path, select
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder
+from pytest_otel_spans.patterns.expected import ChildPart, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder, Never, OneOf
 from pytest_otel_spans.text.render import counted, outline
 from pytest_otel_spans.text.suggest import suggest
 from pytest_otel_spans.tree import Forest, Sighting, SpanNode, grow
@@ -25,6 +27,11 @@ __all__ = ["Capture"]
 _BLOCKED = (
     "\nIt waited on the thread of a running event loop, where no task could go on meanwhile: "
     "use `await asyncio.to_thread({}.wait_for, ...)`."
+)
+_SUBJECT = re.compile(r"^(assert_span_tree\(\s*|)spans\b", re.MULTILINE)  # what is asserted of
+_NO_SEQUENCE = (
+    "{1} is not possible, spans are a tree: {0}.one('name') is a span by its name, "
+    "{0}.all('*') are all of them in start order, {0}.roots are those on top"
 )
 
 
@@ -127,10 +134,10 @@ class Capture(ABC):
         )
 
     def none(self, selector: Selector) -> bool:
-        """Check that no span matches.
+        """Check that no span matches, and where there is none at all, that one would be here.
 
         Raises:
-            AssertionError: Some do.
+            AssertionError: Some do, or there could have been none.
         """
         __tracebackhide__ = True
         found = self.all(selector)
@@ -140,6 +147,8 @@ class Capture(ABC):
                 f"{selector!r}, expected none:"
                 f"{listed(found.nodes)}"
             )
+        if not found.forest.nodes:
+            self._check_live()
         return True
 
     def wait_for(self, selector: Selector, timeout: float = 5.0) -> Selection:
@@ -154,8 +163,11 @@ class Capture(ABC):
 
         Raises:
             AssertionError: Nothing matched in time.
+            ValueError: The timeout is negative.
         """
         __tracebackhide__ = True
+        if timeout < 0:
+            raise ValueError(f"timeout={timeout!r} is negative; to look once, say timeout=0")
         ended = not as_path(selector).patterns[-1].never_ended
 
         def is_there() -> bool:
@@ -190,7 +202,7 @@ class Capture(ABC):
         Args:
             exact: Write every value, and `only=True`; else volatile values stand as their types.
         """
-        return suggest(self.forest, exact=exact)
+        return _SUBJECT.sub(rf"\g<1>{self.fixture}", suggest(self.forest, exact=exact), count=1)
 
     def assert_empty(self) -> None:
         """Check that there is no span, and that one would have been captured.
@@ -205,13 +217,32 @@ class Capture(ABC):
 
     def __eq__(self, other: object) -> bool:
         """Whether these are the trees of a literal: a pattern, or a list with one for each root."""
-        given = other if isinstance(other, list | tuple) else [other]
-        roots = [root for root in given if isinstance(root, SpanPattern | AnyOrder)]
-        if not roots or len(roots) < len(given):
+        roots = _as_roots(other)
+        if roots is None:
             return NotImplemented  # a snapshot, for one, compares for itself
-        return bool(self.forest.nodes) and match_roots(self.forest, roots).holds
+        return self._are(roots)
+
+    def __ne__(self, other: object) -> bool:
+        """Whether these are other trees; of no span that is said only where one would be here.
+
+        Raises:
+            AssertionError: There is no span, and there could have been none.
+        """
+        __tracebackhide__ = True
+        roots = _as_roots(other)
+        if roots is None:
+            return NotImplemented
+        if not self.forest.nodes:
+            self._check_live()
+        return not self._are(roots)
 
     __hash__ = object.__hash__
+
+    def __getitem__(self, index: object) -> NoReturn:
+        raise TypeError(_NO_SEQUENCE.format(self.fixture, f"{self.fixture}[{index!r}]"))
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(_NO_SEQUENCE.format(self.fixture, f"iterating over {self.fixture}"))
 
     def __len__(self) -> int:
         return len(self.forest.nodes)
@@ -219,9 +250,24 @@ class Capture(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {counted(len(self), 'span')}>"
 
+    def _are(self, roots: list[ChildPart]) -> bool:
+        return bool(self.forest.nodes) and match_roots(self.forest, roots).holds
+
     def _fail(self, sentence: str) -> None:
         __tracebackhide__ = True
         raise AssertionError(f"{sentence}\n\n{self.text()}")
+
+
+def _as_roots(other: object) -> list[ChildPart] | None:
+    """Return the roots that a literal gives: a pattern, a group, or a list of them; else None."""
+    given = other if isinstance(other, list | tuple) else [other]
+    roots: list[ChildPart] = [
+        root
+        for root in given
+        if isinstance(root, SpanPattern | AnyOrder | OneOf | Never | str | EllipsisType)
+    ]
+    says_something = any(not isinstance(root, str | EllipsisType) for root in roots)
+    return roots if says_something and len(roots) == len(given) else None
 
 
 def _on_event_loop() -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import set_tracer_provider
 
-from pytest_otel_spans import SpanCapture, assert_span_tree, span
+from pytest_otel_spans import SpanCapture, assert_span_tree, never, one_of, span
 
 MODULE_TRACER = trace.get_tracer("tests.module")
 
@@ -449,6 +449,61 @@ def test_one_on_an_empty_capture_says_why_it_is_empty(spans: SpanCapture) -> Non
 
 def test_none_is_true_when_nothing_matches(tree: SpanCapture) -> None:
     assert tree.none("remediation")
+
+
+def test_none_is_true_of_no_span_where_one_would_be_captured(spans: SpanCapture) -> None:
+    assert spans.none("refund")
+
+
+def test_no_span_answers_nothing_where_none_could_be_captured(spans: SpanCapture) -> None:
+    spans.attach(private_provider(sampler=ALWAYS_OFF))
+
+    with pytest.raises(AssertionError, match="none could be: root spans"):
+        spans.none("refund")
+    with pytest.raises(AssertionError, match="none could be: root spans"):
+        _ = spans != span("refund")
+
+
+def test_no_span_equals_no_literal(spans: SpanCapture) -> None:
+    assert not spans == span("a").optional()  # noqa: SIM201 - `!=` is another question
+    assert not spans == [span("a").optional(), ...]  # noqa: SIM201 - see above
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        span("run", ...),
+        [span("run", ...)],
+        [span("run", ...), ...],
+        one_of("walk", span("run", ...)),
+        (never("walk"), span("run", ...)),
+    ],
+)
+def test_a_capture_equals_what_assert_span_tree_takes(tree: SpanCapture, literal: object) -> None:
+    assert tree == literal
+    assert not tree != literal  # noqa: SIM202 - `==` is another question
+
+
+@pytest.mark.parametrize(
+    "literal", [span("walk", ...), [span("run", ...), span("b")], one_of("walk", "stroll")]
+)
+def test_a_capture_differs_from_other_trees(tree: SpanCapture, literal: object) -> None:
+    assert tree != literal
+
+
+@pytest.mark.parametrize("habit", [lambda spans: spans[0], list, lambda spans: [*spans]])
+def test_a_capture_is_no_list_and_says_what_to_ask(
+    tree: SpanCapture, habit: Callable[[SpanCapture], object]
+) -> None:
+    with pytest.raises(TypeError, match=r"spans\.one\('name'\).*spans\.all\('\*'\).*spans\.roots"):
+        habit(tree)
+
+
+def test_a_negative_wait_is_refused(tree: SpanCapture) -> None:
+    with pytest.raises(ValueError, match=r"^wait=-1 is negative; to look once, leave it out$"):
+        assert_span_tree(tree, span("run", ...), wait=-1)
+    with pytest.raises(ValueError, match=r"^timeout=-1 is negative; to look once, say timeout=0$"):
+        tree.wait_for("run", timeout=-1)
 
 
 def test_none_names_the_culprits(tree: SpanCapture) -> None:

@@ -74,6 +74,14 @@ def test_a_process_sends_its_spans_in_batches(otlp_spans: OtlpCapture) -> None:
     assert otlp_spans.one("run").scope == ("app", "1.2")
 
 
+def test_suggest_names_the_fixture(otlp_spans: OtlpCapture) -> None:
+    nothing = otlp_spans.suggest()
+    send(otlp_spans.endpoint, wire_span("a", 1))
+
+    assert nothing == "otlp_spans.assert_empty()"
+    assert "\n\nassert_span_tree(otlp_spans, span(" in otlp_spans.suggest()
+
+
 def test_services_that_hand_on_their_context_are_one_tree(
     otlp_spans: OtlpCapture, spans: SpanCapture
 ) -> None:

@@ -100,6 +100,13 @@ def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCaptu
     [
         ("run / cal:a", "; the closest name is 'call:a'."),
         ("run / zzzzz", "."),
+        (
+            "run/call:b",
+            (
+                "; the closest name is 'call:b'. A slash without spaces is a part of the name: "
+                "separators need spaces, as in 'run / call:b'."
+            ),
+        ),
         ("call:b / run", ": 1 span like 'run', none of them a child of 'call:b'."),
         ("call:b // call:a", ": 2 spans like 'call:a', none of them below 'call:b'."),
         ("/ call:a", ": 2 spans like 'call:a', none of them a root."),
@@ -108,7 +115,15 @@ def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCaptu
             "; by its name it would be:\n  run/call:b\n    model  - 'z'\n           + 'b'",
         ),
     ],
-    ids=["a slip", "nothing like it", "a child", "a descendant", "a root", "an attribute"],
+    ids=[
+        "a slip",
+        "nothing like it",
+        "no spaces",
+        "a child",
+        "a descendant",
+        "a root",
+        "an attribute",
+    ],
 )
 def test_what_was_not_found_is_explained_by_what_there_is(
     spans: SpanCapture, calls: Selection, selector: Selector, said: str
