@@ -18,6 +18,7 @@ from pytest_otel_spans.explaining.surplus import Surplus
 from pytest_otel_spans.explaining.wording import own_lines, paths_text, pattern_text
 from pytest_otel_spans.matching.match import Alignment, Level, Outcome
 from pytest_otel_spans.patterns.expected import SpanPattern
+from pytest_otel_spans.patterns.groups import Member
 from pytest_otel_spans.text.layout import draw
 from pytest_otel_spans.text.render import title
 from pytest_otel_spans.tree import SpanNode
@@ -89,6 +90,10 @@ class _Inquiry:
         for task in agenda:
             task.entry.remark = "… its children were not looked into"
         self._findings += self._losses.settle()
+        if not self._findings:
+            level = self._outcome.level
+            self._find("level", None, expected=level.members)
+            top.children.append(Draft(text=f"these do not match {_literal(level)}"))
         lines = [*draw(folded(top.children)), *label_lines(self._outcome)]
         return Explanation(tuple(self._findings), tuple(lines), is_complete=not agenda)
 
@@ -103,10 +108,16 @@ class _Inquiry:
     def _look_at(self, task: _Task) -> list[_Task]:
         """Write the entries of a level, and return the levels below it that do not hold."""
         alignment, held = pair_up(self._judge, task.level, is_to_blame=task.is_to_blame)
+        if alignment.chosen:
+            task = self._choose(task, alignment.chosen)
         if alignment.reordered:
             self._tell_order(task, alignment)
             return []
         patterns = {node: pattern for pattern, node in alignment.pairs}
+        wrong = alignment.missing or alignment.unexpected or len(held) < len(patterns)
+        if not wrong and self._judge.arrange(task.level) is None:
+            self._find("level", task.parent, expected=task.level.members)
+            self._write(task, f"these do not match {_literal(task.level)}")
         surplus = Surplus(self._judge, task.level, alignment)
         gaps: dict[int, list[Draft]] = {}
         for missing in alignment.missing:
@@ -125,6 +136,13 @@ class _Inquiry:
                 self._tell_unclaimed(node, entry, surplus)
         task.entry.children += gaps.get(len(task.level.nodes), ())
         return tasks
+
+    def _choose(self, task: _Task, chosen: tuple[Member, ...]) -> _Task:
+        """Look at the alternatives that come closest, and say which they are."""
+        pairs = zip(task.level.members, chosen, strict=True)
+        closest = ", ".join(repr(one) for member, one in pairs if one != member)
+        self._write(task, f"of the alternatives this comes closest: {closest}")
+        return task._replace(level=task.level._replace(members=chosen))
 
     def _compare(self, pattern: SpanPattern, node: SpanNode, entry: Draft) -> _Task:
         """Write what is wrong with the span itself; return the level below it."""
@@ -169,7 +187,15 @@ class _Inquiry:
             task.entry.children.append(entry)
             if not entry.remark:
                 self._culprits.settle(node, entry)
+        self._write(task, order.sentence)
+
+    def _write(self, task: _Task, sentence: str) -> None:
+        """Write a sentence on a whole level."""
         if task.parent is None:
-            task.entry.children.append(Draft(text=order.sentence))
+            task.entry.children.append(Draft(text=sentence))
         else:
-            task.entry.below.append(order.sentence)
+            task.entry.below.append(sentence)
+
+
+def _literal(level: Level) -> str:
+    return ", ".join([*map(repr, level.members), *(["..."] if level.opened else [])])

@@ -11,7 +11,7 @@ from pytest_otel_spans.tree import SpanNode
 
 __all__ = ["Finding", "What"]
 
-What: TypeAlias = Aspect | Literal["missing", "unexpected", "moved", "order", "label"]
+What: TypeAlias = Aspect | Literal["missing", "unexpected", "moved", "order", "label", "level"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from pytest_otel_spans.matching.listing import align_in_order
 from pytest_otel_spans.matching.seats import Usher
 from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
-from pytest_otel_spans.patterns.slots import MOST_CHOICES, how_many_choices
+from pytest_otel_spans.patterns.groups import AnyOrder, Member, OneOf
+from pytest_otel_spans.patterns.slots import MOST_CHOICES, how_many_choices, spelled_out
 
 __all__ = ["Alignment", "Missing", "align"]
 
@@ -49,6 +49,8 @@ class Alignment(NamedTuple):
         unexpected: The siblings that nobody expects, those beyond a count included.
         others: The siblings that `...` allows.
         reordered: Whether all would hold if the members stood in any order.
+        chosen: The members with the alternative in place that comes closest, where a `one_of` has
+            alternatives of several siblings; else none.
     """
 
     holds: bool
@@ -57,6 +59,7 @@ class Alignment(NamedTuple):
     unexpected: tuple[SpanNode, ...]
     others: tuple[SpanNode, ...]
     reordered: bool
+    chosen: tuple[Member, ...] = ()
 
 
 def align(judge: Judge, level: Level) -> Alignment:
@@ -64,10 +67,23 @@ def align(judge: Judge, level: Level) -> Alignment:
 
     Where the level holds, this is an arrangement. Where it would hold in another order, it is
     that one. Else a list keeps its order, at the least cost; a level with a group in any order
-    pairs first what holds, as much of it as possible, and of the rest what is nearest.
+    pairs first what holds, as much of it as possible, and of the rest what is nearest. What
+    belongs together in one alternative of a `one_of` is not mixed with another's: each is tried.
     """
     if (pairs := judge.arrange(level)) is not None:
         return _settled(level, pairs, holds=True)
+    if tried := spelled_out(level.members):
+        some = [_at_worst(judge, level._replace(members=one))._replace(chosen=one) for one in tried]
+        return min(some, key=lambda one: _distance(judge, level, one))
+    return _at_worst(judge, level)
+
+
+def _distance(judge: Judge, level: Level, alignment: Alignment) -> int:
+    wrong = sum(not judge.holds(pattern, node, level.mode) for pattern, node in alignment.pairs)
+    return len(alignment.missing) + len(alignment.unexpected) + wrong + alignment.reordered
+
+
+def _at_worst(judge: Judge, level: Level) -> Alignment:
     usher = Usher(judge, level)
     thorough = usher.edges() <= MOST_EDGES
     if thorough and (pairs := _in_any_order(usher)) is not None:

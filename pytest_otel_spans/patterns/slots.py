@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, product
 from math import prod
 from typing import Final, NamedTuple
 
 from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.groups import AnyOrder, Member, OneOf
 
-__all__ = ["MOST_CHOICES", "Slot", "choices", "how_many_choices", "least_of", "most_of"]
+__all__ = [
+    "MOST_CHOICES",
+    "Slot",
+    "choices",
+    "how_many_choices",
+    "least_of",
+    "most_of",
+    "spelled_out",
+]
 
 MOST_CHOICES: Final = 256
 """How many ways to choose the alternatives of its `one_of` members an `any_order` may have."""
+
+_MOST_SPELLED: Final = 32
 
 
 class Slot(NamedTuple):
@@ -46,6 +56,36 @@ def choices(group: AnyOrder) -> Iterator[list[Slot]]:
 def how_many_choices(group: AnyOrder) -> int:
     """Count what `choices` would yield."""
     return prod(len(_options(member)) for member in group.members)
+
+
+def spelled_out(members: Sequence[Member]) -> list[tuple[Member, ...]]:
+    """Return the members once for each choice of a `one_of` with an alternative of several spans.
+
+    There are none where no such choice is, or more than anyone could try one by one.
+    """
+    options = [_spelled(member) for member in members]
+    if not 1 < prod(map(len, options)) <= _MOST_SPELLED:
+        return []
+    return list(product(*options))
+
+
+def _spelled(member: Member) -> list[Member]:
+    if isinstance(member, AnyOrder):
+        inner = [_spelled(one) for one in member.members]
+        if prod(map(len, inner)) > _MOST_SPELLED:
+            return [member]
+        return [AnyOrder(tuple(chain.from_iterable(map(_flat, some)))) for some in product(*inner)]
+    if isinstance(member, SpanPattern) or _is_single(member):
+        return [member]
+    return list(chain.from_iterable(map(_spelled, member.alternatives)))
+
+
+def _flat(member: Member) -> tuple[SpanPattern | OneOf, ...]:
+    return member.members if isinstance(member, AnyOrder) else (member,)
+
+
+def _is_single(member: OneOf) -> bool:
+    return all(isinstance(one, SpanPattern) and not one.counted for one in member.alternatives)
 
 
 def least_of(member: Member) -> int:

@@ -5,10 +5,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_otel_spans import SpanPattern, any_order, same, span
+from pytest_otel_spans import SpanPattern, any_order, one_of, same, span
 from pytest_otel_spans.explaining.explain import explain
 from pytest_otel_spans.explaining.report import compose
 from pytest_otel_spans.matching.match import match_roots
+from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
 from tests.plugin.explaining import explained
 from tests.plugin.groves import Plant, forest, plant
 
@@ -72,6 +73,28 @@ def test_equal_names_are_told_apart() -> None:
         "│   same spans, different order; a[0] and a[1] overlapped in time → any_order(...)",
         "├─ a  ~ expected after a[1]",
         "└─ a  ok",
+    ]
+
+
+def test_alternatives_of_several_spans_are_not_mixed() -> None:
+    assert explained(
+        [plant("r", plant("cache_hit"), plant("db"))],
+        span("r", one_of(any_order("cache_hit", "touch"), any_order("cache_miss", "db"))),
+    ) == [
+        "r",
+        "│   of the alternatives this comes closest: any_order(span('cache_hit'), span('touch'))",
+        "├─ cache_hit  ok",
+        "├─ touch      - missing, expected exactly 1",
+        '└─ db         + unexpected child  → allow it with `...` or span("db").optional()',
+    ]
+
+
+def test_an_alternative_with_a_count_is_compared_as_a_whole() -> None:
+    assert explained([plant("r", plant("a"))], span("r", one_of("b", span("a").times(2)))) == [
+        "r",
+        "│   of the alternatives this comes closest: span('a').times(2)",
+        "├─ a  ok",
+        "└─ a  - found 1, expected exactly 2",
     ]
 
 
@@ -184,16 +207,27 @@ PLANTS = st.recursive(
     lambda below: st.builds(lambda name, some: plant(name, *some), NAMES, st.lists(below)),
     max_leaves=8,
 )
+
+
+def groups(below: st.SearchStrategy[SpanPattern]) -> st.SearchStrategy[AnyOrder | OneOf]:
+    mixed = st.builds(lambda some: any_order(*some), st.lists(below, max_size=3))
+    either = st.lists(below | mixed, min_size=1, max_size=3)
+    return mixed | st.builds(lambda some: one_of(*some), either)
+
+
 PATTERNS = st.recursive(
     st.builds(span, NAMES, st.dictionaries(NAMES, st.integers(0, 1) | st.just(same("x")))),
     lambda below: st.builds(
-        lambda name, some, verb: verb(span(name, *some)),
+        lambda name, facts, some, verb: verb(span(name, facts, *some)),
         NAMES,
-        st.lists(below | st.just(...) | st.builds(lambda some: any_order(*some), st.lists(below))),
+        st.dictionaries(NAMES, st.integers(0, 1), max_size=1),
+        st.lists(below | st.just(...) | groups(below)),
         st.sampled_from(
             [
                 lambda one: one,
                 lambda one: one.at_least(2),
+                lambda one: one.times(0),
+                lambda one: one.times(2),
                 lambda one: one.optional(),
                 lambda one: one.descendant("b"),
                 lambda one: one.never("a"),
