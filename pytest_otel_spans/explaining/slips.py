@@ -15,6 +15,7 @@ from pytest_otel_spans.tree import Forest
 __all__ = ["Slips", "close_names", "likeness"]
 
 _SLIP: Final = 0.75  # from 0 to 1: a letter or two, not another word
+_DIGITS: Final = re.compile(r"\d+")
 _MOST_NAMES: Final = 2_000
 _MOST_QUESTIONS: Final = 100
 
@@ -32,7 +33,8 @@ class Slips:
             self._questions -= 1
             if self._questions < 0 or self._is_borne(pattern):
                 continue
-            for close in close_names(pattern.name, self._names, _SLIP)[:1]:
+            names = close_names(pattern.name, self._names, _SLIP)
+            for close in [one for one in names if not _is_next_number(pattern.name, one)][:1]:
                 return f"no span is named {pattern.name!r}: did you mean {close!r}?"
         return ""
 
@@ -40,6 +42,12 @@ class Slips:
         if pattern.fixed is not None:
             return pattern.fixed in self._names
         return any(name_matches(pattern.name, one) for one in self._names)
+
+
+def _is_next_number(name: Name, text: str) -> bool:
+    """Whether only digits differ: `task:t2` is no slip for `task:t1` but another task."""
+    written = name.text if isinstance(name, LiteralName) else name
+    return isinstance(written, str) and _DIGITS.sub("0", written) == _DIGITS.sub("0", text)
 
 
 def close_names(name: Name, names: Iterable[str], least: float) -> list[str]:

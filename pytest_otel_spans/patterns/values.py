@@ -41,7 +41,7 @@ UNBOUND: Final[Labels] = MappingProxyType({})
 
 
 class Indecision(TypeError):
-    """A predicate answered neither True nor False."""
+    """What was expected answers neither True nor False."""
 
 
 @final
@@ -164,6 +164,9 @@ def label_values(expected: Any, actual: Any) -> Iterator[tuple[str, Any]]:
 
 def _matches_present(expected: Any, actual: Any, labels: Labels) -> bool:
     if decides_equality(expected):
+        if (generic := get_origin(expected)) is not None:  # as list[str] is equal only to itself
+            name = getattr(generic, "__name__", generic)
+            raise Indecision(f"a generic type is no matcher: expect {name}, or a predicate")
         return bool(expected == actual)
     for kind, test in _TESTS:
         if isinstance(expected, kind):

@@ -98,6 +98,13 @@ def test_an_alternative_with_a_count_is_compared_as_a_whole() -> None:
     ]
 
 
+def test_another_number_is_no_slip_of_the_keyboard() -> None:
+    lines = explained([plant("run", plant("task:t1"))], span("run", "task:t1", "task:t2"))
+    assert not any("did you mean" in line for line in lines)
+    lines = explained([plant("run", plant("task:t1"))], span("run", "task:t1", "tasc:t1"))
+    assert any("did you mean 'task:t1'" in line for line in lines)
+
+
 # --- how much of it is shown
 
 

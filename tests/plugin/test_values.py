@@ -290,3 +290,8 @@ def test_json_keys_are_a_subset_in_maybe_too() -> None:
     assert matches(expected, "{}")
     assert not matches(expected, '{"a": {"c": 2}}')
     assert not matches(json_value({"a": maybe({"b": 1})}, only=True), '{"a": {"b": 1, "c": 2}}')
+
+
+def test_a_generic_type_is_no_matcher() -> None:
+    assert not matches(list[str], ("x",))
+    assert str(trouble(list[str], ("x",))).startswith("a generic type is no matcher: expect list")
