@@ -99,6 +99,12 @@ def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, obje
             return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Count the test."""
+    item.config.stash[_STAGE].tests += 1
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Give the test body the stage, and no current span where it uses `spans`."""

@@ -69,7 +69,7 @@ class Ear(SpanProcessor):
         parent_context: Context | None = None,  # noqa: ARG002 - the SDK names it
     ) -> None:
         """Enter the span in its owner's recording."""
-        recording = self._owners.owner(span.parent)
+        recording = self._owners.owner(span.parent, span.name)
         if recording is None:
             return
         own = span.get_span_context()

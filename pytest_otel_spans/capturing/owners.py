@@ -12,6 +12,7 @@ from opentelemetry import context, trace
 
 from pytest_otel_spans.capturing.past import Past, busy_threads
 from pytest_otel_spans.capturing.recording import Recording
+from pytest_otel_spans.capturing.stage import Stage
 
 
 class Owners:
@@ -37,6 +38,9 @@ class Owners:
         self._running: tuple[Recording, ...] = ()
         self._context: ContextVar[Recording | None] = ContextVar("pytest_otel_spans", default=None)
         self._past: dict[int, tuple[Past, ...]] = {}
+        self._stage: Stage | None = None
+        self._early: list[str] = []
+        self._early_in = 0
         self._past_threads: WeakKeyDictionary[threading.Thread, Past] = WeakKeyDictionary()
 
     @property
@@ -44,8 +48,13 @@ class Owners:
         """The recordings of the tests that run now: one, but for sessions inside sessions."""
         return self._running
 
-    def owner(self, parent: trace.SpanContext | None) -> Recording | None:
-        """Return the recording to which a span with this parent belongs; None when no test's."""
+    def owner(self, parent: trace.SpanContext | None, name: str) -> Recording | None:
+        """Return the recording to which a span with this parent belongs; None when no test's.
+
+        Args:
+            parent: The context of the parent, None for a root.
+            name: The span's name, to tell of it.
+        """
         mine = self._context.get()
         if parent is not None:
             for recording in self._running:
@@ -62,12 +71,15 @@ class Owners:
         past_thread = self._past_threads.get(threading.current_thread())
         if past_thread is not None:
             return self._gone_to(past_thread, "which started its thread")
-        return self._sole()
+        return self._sole(name)
 
     @contextmanager
     def run(self, recording: Recording) -> Iterator[None]:
         """Let spans belong to `recording` from here on."""
         before = WeakSet(threading.enumerate())
+        self._stage = recording.stage
+        if self._early_in == recording.stage.tests:
+            recording.early += self._early
         self._running += (recording,)
         try:
             yield
@@ -94,7 +106,18 @@ class Owners:
             recording.elsewhere[f"{past.test}, {reason}"] += 1
         return past.recording()
 
-    def _sole(self) -> Recording | None:
+    def _note_early(self, name: str) -> None:
+        """Note what the suite's code starts before a fixture listens, for the test that begins."""
+        stage = self._stage
+        if stage is None or stage.runs_pytest_itself():
+            return
+        if self._early_in != stage.tests:
+            self._early, self._early_in = [], stage.tests
+        self._early.append(name)
+
+    def _sole(self, name: str) -> Recording | None:
+        if not self._running:
+            self._note_early(name)
         running = [one for one in self._running if not one.stage.runs_pytest_itself()]
         if len(running) == 1:
             return running[0]

@@ -25,6 +25,7 @@ class Recording:
         exporter: The finished spans. It is the truth about them: what is cleared there is gone,
             and what another processor exports there counts.
         sampled_out: How many spans each sampler, by its description, kept from being recorded.
+        early: The names of the spans that the test's setup started before the fixture listened.
         elsewhere: How many spans that started meanwhile went to tests that are over, by the test
             and the reason.
         unclaimed: How many spans started beside other tests and could be anyone's.
@@ -40,6 +41,7 @@ class Recording:
         self.stage = stage
         self.exporter = InMemorySpanExporter()
         self.sampled_out: Counter[str] = Counter()
+        self.early: list[str] = []
         self.elsewhere: Counter[str] = Counter()
         self.unclaimed = 0
         self.notes: list[str] = []
@@ -100,6 +102,11 @@ class Recording:
         told = [
             f"{counted(many, 'span')} went to {whose}" for whose, many in self.elsewhere.items()
         ]
+        if self.early:
+            told.append(
+                f"{counted(len(self.early), 'span')} started before this fixture "
+                f'("{self.early[0]}"): request `spans` first'
+            )
         if self.unclaimed:
             told.append(f"{counted(self.unclaimed, 'span')} could be any of several running tests'")
         return told

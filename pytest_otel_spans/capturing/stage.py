@@ -11,11 +11,15 @@ class Stage:
     """Open while a fixture or a test body runs, shut while pytest or a plugin does.
 
     A plugin may open spans of its own around the test; the stage tells them from the suite's.
+
+    Attributes:
+        tests: How many tests began so far.
     """
 
-    __slots__ = ("_open", "_thread")
+    __slots__ = ("_open", "_thread", "tests")
 
     def __init__(self) -> None:
+        self.tests = 0
         self._open = False
         self._thread = threading.get_ident()
 

@@ -407,6 +407,35 @@ def test_a_span_that_a_thread_of_one_test_ends_during_the_next_is_not_the_nexts(
     run().assert_outcomes(passed=2)
 
 
+def test_a_span_of_the_setup_before_the_fixture_is_told(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile("""
+        import pytest
+        from app import open_span
+
+        @pytest.fixture
+        def application():
+            open_span("startup")
+            yield
+            open_span("shutdown")
+
+        def test_listens(spans): pass
+
+        def test_one(application, spans):
+            assert '1 span started before this fixture ("startup"): request `spans` first' in (
+                spans.why_empty()
+            )
+
+        def test_without(application): pass
+
+        def test_two(spans):
+            assert "started before" not in spans.why_empty()
+    """)
+
+    run().assert_outcomes(passed=4)
+
+
 def test_what_a_fixture_set_going_stays_with_its_test(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile("""
         import contextvars, pytest
