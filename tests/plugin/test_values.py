@@ -44,6 +44,11 @@ class Refusing:
     __hash__ = None  # type: ignore[assignment]  # as mutable objects have it
 
 
+def told(value: object) -> str:
+    """The same id in every process: no addresses."""
+    return re.sub(r" at 0x[0-9a-f]+| id='\d+'", "", repr(value))[:40]
+
+
 def over_three(value: int) -> bool:
     return value > 3
 
@@ -161,12 +166,12 @@ FAILING: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("expected", "actual"), PASSING, ids=repr)
+@pytest.mark.parametrize(("expected", "actual"), PASSING, ids=told)
 def test_value_matches(expected: Any, actual: Any) -> None:
     assert matches(expected, actual)
 
 
-@pytest.mark.parametrize(("expected", "actual"), FAILING, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(("expected", "actual"), FAILING, ids=told)
 def test_value_does_not_match(expected: Any, actual: Any) -> None:
     assert not matches(expected, actual)
 
@@ -262,7 +267,7 @@ async def eventually(value: object) -> bool:
     return bool(value)
 
 
-@pytest.mark.parametrize("answer", [None, 1, "yes", Mock()], ids=repr)
+@pytest.mark.parametrize("answer", [None, 1, "yes", Mock()], ids=told)
 def test_a_predicate_answers_true_or_false(answer: object) -> None:
     def chk(_: object) -> object:
         return answer
