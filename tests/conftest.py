@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,21 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     from pytest_otel_spans import SpanCapture
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _host_provider() -> None:
+    """A host's tracer provider stands from the start: none of a test becomes the global one.
+
+    What a test configured, such as a sampler that keeps nothing, would outlive it in its worker.
+    """
+    if find_spec("opentelemetry") is None:
+        return
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+        trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
 
 
 @pytest.fixture

@@ -330,7 +330,7 @@ def test_everything_of_a_selection_is_in_the_reference() -> None:
 
 
 def test_everything_of_a_span_is_in_the_reference() -> None:
-    inner = {"lineage", "order", "sequence", "step"}
+    inner = {"end_sequence", "lineage", "order", "sequence", "step"}
 
     assert entries("A span") - {"node"} == public(SpanNode) - inner
 
