@@ -3,6 +3,7 @@
 Nothing heavy is imported before the command line is understood, so ``--help`` answers at once.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -27,13 +28,16 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _answer(argv: Sequence[str] | None) -> "ExitCode":
-    from orchestrator.cli import arguments, streams
+    from orchestrator.cli import arguments, commands, streams
     from orchestrator.cli.exit_codes import ExitCode
     from orchestrator.errors import InputError
 
     streams.open_both()
+    words = sys.argv[1:] if argv is None else argv
     try:
-        given = arguments.parse(argv)
+        if words and words[0] in commands.COMMANDS:
+            return commands.answer(words, os.environ)
+        given = arguments.parse(words)
         if not given.version:
             return _carried_out(given)
     except InputError as error:
@@ -46,8 +50,6 @@ def _answer(argv: Sequence[str] | None) -> "ExitCode":
 
 
 def _carried_out(given: "Arguments") -> "ExitCode":
-    import os
-
     from orchestrator.cli import command
 
     return command.carry_out(given, os.environ)

@@ -8,8 +8,9 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
+from orchestrator.cli.commands import COMMANDS
 from orchestrator.errors import InputError
 
 PROGRAM: Final = "orchestrator"
@@ -21,7 +22,8 @@ _DESCRIPTION: Final = (
 _EPILOG: Final = (
     "Results go to the standard output as Markdown, everything else to the standard error. "
     "Exit codes: 0 success, 1 failed or degraded, 2 bad input, 3 budget or time exhausted, "
-    "130 interrupted."
+    "130 interrupted. "
+    "Commands (each has its --help): {commands}."
 )
 
 
@@ -78,22 +80,27 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
     return arguments
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence instead of printing the usage."""
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence instead of printing the usage; takes no abbreviations."""
+
+    def __init__(self, **described: Any) -> None:
+        super().__init__(add_help=False, allow_abbrev=False, **described)
+        self.add_argument("--help", action="help", help="print this and exit")
 
     def error(self, message: str) -> NoReturn:
+        """Refuse the command line; raises InputError."""
         sentence = message[:1].upper() + message[1:]
-        raise InputError(f"{sentence}; `{PROGRAM} --help` shows what fits.")
+        raise InputError(f"{sentence}; `{self.prog} --help` shows what fits.")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
-        usage=f"{PROGRAM} --project TEXT [options]",
+        usage=f"{PROGRAM} --project TEXT [options]\n       {PROGRAM} COMMAND [options]",
         description=_DESCRIPTION,
-        epilog=_EPILOG,
-        add_help=False,
-        allow_abbrev=False,
+        epilog=_EPILOG.format(
+            commands="; ".join(f"{name}: {why}" for name, why in COMMANDS.items())
+        ),
     )
     _add_project(parser.add_argument_group("the project"))
     _add_limits(parser.add_argument_group("limits"))
@@ -157,7 +164,6 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress, no notes")
     group.add_argument("--verbose", action="store_true", help="every call and every decision")
     group.add_argument("--version", action="store_true", help="print the version and exit")
-    group.add_argument("--help", action="help", help="print this and exit")
 
 
 def _add_tracing(group: argparse._ArgumentGroup) -> None:
