@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
@@ -37,6 +38,7 @@ class Orchestrator:
         connected: providers by model id; None connects the catalogue's that are ready.
         environ: where keys and base URLs are read from.
         clock: time, for back-off and limits.
+        state_dir: where what outlives a run is kept; None keeps nothing.
 
     Raises:
         InputError: something given cannot be used; the sentence says what.
@@ -55,6 +57,7 @@ class Orchestrator:
         connected: Mapping[str, Provider] | None = None,
         environ: Mapping[str, str] = os.environ,
         clock: Clock | None = None,
+        state_dir: Path | None = None,
     ) -> None:
         if tracing_cfg is not None:
             tracing.configure_tracing(tracing_cfg)
@@ -73,6 +76,7 @@ class Orchestrator:
             telemetry=telemetry,
             hooks=HookRegistry([telemetry, *hooks]),
             clock=clock,
+            state_dir=state_dir,
         )
         refuse_unknown(self._house.policies, catalogue)
         prices.refuse_unpriced(catalogue[model] for model in connected)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.api_clients import UnifiedClient
 from orchestrator.budget import Budget, Deadline, Ledger
@@ -29,6 +30,8 @@ class House:
     telemetry: TelemetryCollector
     hooks: HookRegistry
     clock: Clock
+    state_dir: Path | None
+    """Where what outlives a run is kept; None: nothing is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

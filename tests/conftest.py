@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from orchestrator.state_dir import ENVIRON
 from orchestrator.tracing import TracingConfig, configure_tracing
 from tests.aimock import Aimock, AimockMissing, Fixture
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     from pytest_otel_spans import SpanCapture
+
+
+_numbers: Final = count()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,6 +35,19 @@ def _host_provider() -> None:
 
     if not isinstance(trace.get_tracer_provider(), TracerProvider):
         trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+
+
+@pytest.fixture(autouse=True)
+def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each test keeps its journals in a directory of its own, made when one is written."""
+    # Not `monkeypatch`: a test that undoes its own changes must not undo this one.
+    before = os.environ.get(ENVIRON)
+    os.environ[ENVIRON] = str(tmp_path_factory.getbasetemp() / f"state-{next(_numbers)}")
+    yield
+    if before is None:
+        os.environ.pop(ENVIRON, None)
+    else:
+        os.environ[ENVIRON] = before
 
 
 @pytest.fixture

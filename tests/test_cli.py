@@ -22,6 +22,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.cli.streams import saying_what_is_logged
+from orchestrator.state_dir import ENVIRON
 
 PROJECT: Final = ("--project", "Build a rate limiter library")
 OFFLINE_MODELS: Final = """\
@@ -50,7 +51,7 @@ Run = Callable[..., Done]
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, no endpoint and no parent trace of whoever runs the tests."""
     for name in list(os.environ):
-        if name.startswith(("OPENAI_", "OTEL_", "ORCHESTRATOR_", "TRACE")):
+        if name.startswith(("OPENAI_", "OTEL_", "ORCHESTRATOR_", "TRACE")) and name != ENVIRON:
             monkeypatch.delenv(name)
 
 

@@ -52,6 +52,7 @@ class Arguments:
     otlp_endpoint: str | None
     sample_rate: float | None
     trace_format: Literal["tree", "json"] | None
+    state_dir: str | None
     version: bool
 
     @property
@@ -160,6 +161,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--json", action="store_true", help="one JSON document on the standard output"
+    )
+    group.add_argument(
+        "--state-dir", metavar="DIR", help="where what outlives a run is kept (the user's state)"
     )
     group.add_argument("--quiet", action="store_true", help="no progress, no notes")
     group.add_argument("--verbose", action="store_true", help="every call and every decision")

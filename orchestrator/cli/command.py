@@ -25,6 +25,7 @@ from orchestrator.events import Event, PlanReady, ProjectCompleted
 from orchestrator.models import Plan, ProjectState, RunStatus
 from orchestrator.policies import load_policies
 from orchestrator.run import UNPLANNED
+from orchestrator.state_dir import state_dir
 from orchestrator.tracing import TracingConfig, shutdown_tracing
 
 EXIT_CODES: Final = {
@@ -76,6 +77,7 @@ def _build(
         tracing_cfg=_tracing(given),
         settings=asked.settings,
         environ=environ,
+        state_dir=state_dir(given.state_dir, environ),
     )
 
 
