@@ -128,6 +128,7 @@ class Crew:
         shop = self._shop
         choice = await shop.router.choose(
             role,
+            task_id=self._task.id,
             author=self._choices["author"].model if part == "reviewer" else None,
             excluded=self._barred[part],
             spent_usd=shop.client.cost_of_task.get(self._task.id, Decimal(0)),

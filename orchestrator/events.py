@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from orchestrator.models import (
     Brief,
@@ -14,6 +15,7 @@ from orchestrator.models import (
     TaskResult,
     Usage,
 )
+from orchestrator.policies import Violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +85,17 @@ class CallCompleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDecided(Event):
-    """Policies judged a selection."""
+    """Policies judged a selection; `task_id` is None while planning."""
 
     role: Role
-    operation: str
-    passed: bool
-    violated: tuple[str, ...]
+    operation: Literal["check", "enforce"]
+    task_id: str | None
+    candidates: tuple[str, ...]
+    """The ids of the models that were judged."""
+    allowed: tuple[str, ...]
+    """Those that may serve."""
+    violations: tuple[Violation, ...] = ()
+    """Of all candidates, the merely monitored included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Policies as data: what organisation, team and job demand of every model, checked when read."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -53,6 +54,21 @@ class Policy(_Strict):
     name: Name
     mode: Mode = "hard"
     rules: Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One model breaks one rule of one policy."""
+
+    model: str
+    policy: str
+    rule: str
+    mode: Mode
+    reason: str
+    """A clause: what of the model breaks it."""
+
+    def __str__(self) -> str:
+        return f"{self.model!r} breaks {self.rule} of policy {self.policy!r} ({self.reason})"
 
 
 class _PolicyFile(_Strict):

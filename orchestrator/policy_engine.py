@@ -11,7 +11,7 @@ from orchestrator.errors import PolicyViolation
 from orchestrator.events import PolicyDecided
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Role, Usage
-from orchestrator.policies import Mode, Policy, Rules
+from orchestrator.policies import Mode, Policy, Rules, Violation
 from orchestrator.prices import cost_of
 from orchestrator.telemetry import TelemetryCollector
 from orchestrator.tracing import Span, traced_policy_check
@@ -23,17 +23,6 @@ ENOUGH_CALLS: Final = 3
 """Before so many successful calls a latency is chance, and no reason to exclude a model."""
 
 _STRICTEST_FIRST: Final[tuple[Mode, ...]] = ("hard", "soft", "monitor")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
-    """One model breaks one rule of one policy."""
-
-    model: str
-    policy: str
-    rule: str
-    mode: Mode
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,26 +68,37 @@ class PolicyEngine:
         self._mode = next((mode for mode in _STRICTEST_FIRST if mode in modes), None)
 
     async def check(
-        self, candidates: Sequence[ModelEntry], *, role: Role, spent_usd: Decimal = Decimal(0)
+        self,
+        candidates: Sequence[ModelEntry],
+        *,
+        role: Role,
+        task_id: str | None = None,
+        spent_usd: Decimal = Decimal(0),
     ) -> Verdict:
         """Judge one selection.
 
         Args:
             candidates: Who could serve.
             role: As what.
+            task_id: For which task; None while planning.
             spent_usd: What the task has cost so far.
         """
-        return await self._judge(tuple(candidates), "check", role, spent_usd)
+        return await self._judge(tuple(candidates), "check", role, task_id, spent_usd)
 
     async def enforce(
-        self, model: ModelEntry, *, role: Role, spent_usd: Decimal = Decimal(0)
+        self,
+        model: ModelEntry,
+        *,
+        role: Role,
+        task_id: str | None = None,
+        spent_usd: Decimal = Decimal(0),
     ) -> None:
         """Guard one model that no selection of this run has just approved; arguments as `check`.
 
         Raises:
             PolicyViolation: the model breaks a hard rule.
         """
-        verdict = await self._judge((model,), "enforce", role, spent_usd)
+        verdict = await self._judge((model,), "enforce", role, task_id, spent_usd)
         if not verdict.passed:
             raise violation_of(verdict, role)
 
@@ -107,6 +107,7 @@ class PolicyEngine:
         candidates: tuple[ModelEntry, ...],
         operation: Literal["check", "enforce"],
         role: Role,
+        task_id: str | None,
         spent_usd: Decimal,
     ) -> Verdict:
         with traced_policy_check(len(self._policies), operation) as span:
@@ -126,8 +127,10 @@ class PolicyEngine:
                 project_id=self._project_id,
                 role=role,
                 operation=operation,
-                passed=verdict.passed,
-                violated=verdict.violated,
+                task_id=task_id,
+                candidates=tuple(model.id for model in candidates),
+                allowed=tuple(model.id for model in verdict.allowed),
+                violations=verdict.violations,
             )
         )
         return verdict
@@ -147,7 +150,7 @@ class PolicyEngine:
                 policy=policy.name,
                 rule=rule,
                 mode=policy.mode,
-                sentence=f"{model.id!r} breaks {rule} of policy {policy.name!r} ({why})",
+                reason=why,
             )
 
     def _broken_latency(self, rules: Rules, model: ModelEntry) -> Iterator[tuple[str, str]]:
@@ -189,7 +192,7 @@ def forecast(model: ModelEntry) -> Decimal:
 
 def violation_of(verdict: Verdict, role: Role) -> PolicyViolation:
     """The error that says which rule excluded each candidate of a verdict that leaves none."""
-    why = "; ".join(each.sentence for each in verdict.violations if each.mode == "hard")
+    why = "; ".join(str(each) for each in verdict.violations if each.mode == "hard")
     return PolicyViolation(
         f"Policies leave no model to serve as {role}: {why}. "
         "Change the policy file, or make a model ready that it allows."

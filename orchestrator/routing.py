@@ -67,6 +67,7 @@ class Router:
         self,
         role: Role,
         *,
+        task_id: str | None = None,
         author: ModelEntry | None = None,
         excluded: frozenset[str] = frozenset(),
         spent_usd: Decimal = Decimal(0),
@@ -75,6 +76,7 @@ class Router:
 
         Args:
             role: As what.
+            task_id: For which task; None while planning.
             author: Whose work is to be judged: preferred are models of another provider, then
                 other models, then the author itself.
             excluded: Ids of models that did not do and are not asked again.
@@ -88,14 +90,16 @@ class Router:
         candidates = tuple(model for model in self._ready if model.id not in excluded)
         for model in candidates:
             if model.id == pinned:
-                await self._policies.enforce(model, role=role, spent_usd=spent_usd)
+                await self._policies.enforce(model, role=role, task_id=task_id, spent_usd=spent_usd)
                 return _choice(model, author, f"{model.id!r} is pinned as {role}.")
         if not candidates:
             raise NoModelLeft(
                 f"No model is left to serve as {role}: {_listed(sorted(excluded))} did not do, "
                 "and no other is ready. Make another model of the catalogue ready."
             )
-        verdict = await self._policies.check(candidates, role=role, spent_usd=spent_usd)
+        verdict = await self._policies.check(
+            candidates, role=role, task_id=task_id, spent_usd=spent_usd
+        )
         if not verdict.passed:
             raise violation_of(verdict, role)
         return self._best(verdict.allowed, author)

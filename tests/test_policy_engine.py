@@ -11,7 +11,7 @@ from orchestrator.errors import PolicyViolation
 from orchestrator.events import CallCompleted, Event, PolicyDecided
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Usage
-from orchestrator.policies import Policy, Rules
+from orchestrator.policies import Policy, Rules, Violation
 from orchestrator.policy_engine import ENOUGH_CALLS, PolicyEngine, forecast
 from orchestrator.telemetry import TelemetryCollector
 from pytest_otel_spans import assert_span_tree, span
@@ -186,7 +186,7 @@ async def test_each_rule_excludes_what_breaks_it(candidate, rules, why):
 
     assert not verdict.passed
     assert verdict.violated == tuple(rules)
-    assert why in verdict.violations[0].sentence
+    assert why in verdict.violations[0].reason
 
 
 @pytest.mark.parametrize(
@@ -249,24 +249,31 @@ async def test_every_decision_is_an_event():
     heard: list[Event] = []
     judge = engine(policy(blocked_models=["a"]), hooks=[heard.append])
 
-    await judge.check([NORTH, SOUTH], role="reviewer")
+    await judge.check([NORTH, SOUTH], role="reviewer", task_id="t1")
     with pytest.raises(PolicyViolation):
         await judge.enforce(NORTH, role="planner")
 
+    broken = Violation(
+        model="a", policy="p", rule="blocked_models", mode="hard", reason="its model is a"
+    )
     assert heard == [
         PolicyDecided(
             project_id="project",
             role="reviewer",
             operation="check",
-            passed=True,
-            violated=("blocked_models",),
+            task_id="t1",
+            candidates=("a", "b"),
+            allowed=("b",),
+            violations=(broken,),
         ),
         PolicyDecided(
             project_id="project",
             role="planner",
             operation="enforce",
-            passed=False,
-            violated=("blocked_models",),
+            task_id=None,
+            candidates=("a",),
+            allowed=(),
+            violations=(broken,),
         ),
     ]
 

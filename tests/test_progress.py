@@ -35,6 +35,7 @@ from orchestrator.models import (
     TaskStatus,
     Usage,
 )
+from orchestrator.policies import Violation
 
 BRIEF = Brief(project="Build a rate limiter")
 FIRST = Task(id="t1", title="Write [red]it\x1b[2J\nall", instructions="…", type="writing")
@@ -81,7 +82,21 @@ RUN: Sequence[Event] = (
     PlanReady(project_id="p-1", plan=Plan(tasks=(FIRST, SECOND))),
     TaskStarted(project_id="p-1", task=FIRST),
     PolicyDecided(
-        project_id="p-1", role="author", operation="check", passed=True, violated=("no_train",)
+        project_id="p-1",
+        role="author",
+        operation="check",
+        task_id="t1",
+        candidates=("author-1", "author-2"),
+        allowed=("author-1",),
+        violations=(
+            Violation(
+                model="author-2",
+                policy="ours",
+                rule="required_tags",
+                mode="hard",
+                reason="it lacks no_train",
+            ),
+        ),
     ),
     *call("generate", "t1"),
     RemediationTried(
@@ -132,7 +147,7 @@ def test_verbose_adds_every_call_decision_and_score() -> None:
     assert added == {
         "plan decompose: asking author-1",
         f"plan decompose: author-1 failed (timeout), {spent}",
-        "policy check for the author: a model is left (no_train)",
+        "t1 policy check for the author: 1 of 2 models may serve (required_tags)",
         "t1 generate: asking author-1",
         f"t1 generate: author-1 failed (timeout), {spent}",
         "t1 iteration 1: author-1 scored 0.90",

@@ -93,9 +93,12 @@ def _(event: events.CallCompleted) -> str:
 
 @detail.register
 def _(event: events.PolicyDecided) -> str:
-    verdict = "a model is left" if event.passed else "no model is left"
-    violated = f" ({', '.join(event.violated)})" if event.violated else ""
-    return f"policy {event.operation} for the {event.role}: {verdict}{violated}"
+    broken = dict.fromkeys(violation.rule for violation in event.violations)
+    return (
+        f"{_place(event.task_id)} policy {event.operation} for the {event.role}: "
+        f"{len(event.allowed)} of {legible.count(len(event.candidates), 'model')} may serve"
+        + (f" ({', '.join(broken)})" if broken else "")
+    )
 
 
 @detail.register
