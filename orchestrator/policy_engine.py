@@ -1,6 +1,6 @@
 """The verdict: which of these models the policies let serve."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
@@ -10,17 +10,11 @@ from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import PolicyViolation
 from orchestrator.events import PolicyDecided
 from orchestrator.hooks import HookRegistry
-from orchestrator.models import Role, Usage
-from orchestrator.policies import Mode, Policy, Rules, Violation
-from orchestrator.prices import cost_of
+from orchestrator.models import Role
+from orchestrator.policies import Mode, Policy, Violation
+from orchestrator.policy_rules import violations_of
 from orchestrator.telemetry import TelemetryCollector
 from orchestrator.tracing import Span, traced_policy_check
-
-TYPICAL_CALL: Final = Usage(input_tokens=2000, output_tokens=2000)
-"""What a call is taken to use when it is judged before it is made."""
-
-ENOUGH_CALLS: Final = 3
-"""Before so many successful calls a latency is chance, and no reason to exclude a model."""
 
 _STRICTEST_FIRST: Final[tuple[Mode, ...]] = ("hard", "soft", "monitor")
 
@@ -117,7 +111,9 @@ class PolicyEngine:
                     violation
                     for model in candidates
                     for policy in self._policies
-                    for violation in self._violations(policy, model, spent_usd)
+                    for violation in violations_of(
+                        policy, model, self._telemetry.profile(model.id), spent_usd
+                    )
                 ),
             )
             if span.is_recording():
@@ -134,35 +130,6 @@ class PolicyEngine:
             )
         )
         return verdict
-
-    def _violations(
-        self, policy: Policy, model: ModelEntry, spent_usd: Decimal
-    ) -> Iterator[Violation]:
-        broken = (
-            *_broken_lists(policy.rules, model),
-            *_broken_tags(policy.rules, model),
-            *_broken_cost(policy.rules, model, spent_usd),
-            *self._broken_latency(policy.rules, model),
-        )
-        for rule, why in broken:
-            yield Violation(
-                model=model.id,
-                policy=policy.name,
-                rule=rule,
-                mode=policy.mode,
-                reason=why,
-            )
-
-    def _broken_latency(self, rules: Rules, model: ModelEntry) -> Iterator[tuple[str, str]]:
-        known = self._telemetry.profile(model.id)
-        measured = known.p95_latency_ms
-        if rules.max_latency_ms is None or measured is None:
-            return
-        if known.calls - known.failures >= ENOUGH_CALLS and measured > rules.max_latency_ms:
-            yield (
-                "max_latency_ms",
-                f"95 % of its calls take up to {measured:.0f} ms, more than {rules.max_latency_ms}",
-            )
 
     def _record(self, span: Span, verdict: Verdict) -> None:
         for violation in verdict.violations:
@@ -185,11 +152,6 @@ class PolicyEngine:
         )
 
 
-def forecast(model: ModelEntry) -> Decimal:
-    """What a typical call of this model costs, in US dollars."""
-    return cost_of(model, TYPICAL_CALL)
-
-
 def violation_of(verdict: Verdict, role: Role) -> PolicyViolation:
     """The error that says which rule excluded each candidate of a verdict that leaves none."""
     why = "; ".join(str(each) for each in verdict.violations if each.mode == "hard")
@@ -205,32 +167,3 @@ def _verdict(candidates: tuple[ModelEntry, ...], violations: tuple[Violation, ..
     possible = tuple(model for model in candidates if model.id not in excluded)
     clean = tuple(model for model in possible if model.id not in tainted)
     return Verdict(allowed=clean or possible, violations=violations)
-
-
-def _broken_lists(rules: Rules, model: ModelEntry) -> Iterator[tuple[str, str]]:
-    """The rules on who and where; a region that is not stated cannot be shown to be right."""
-    for what, value, allowed, blocked in (
-        ("provider", model.provider, rules.allowed_providers, rules.blocked_providers),
-        ("model", model.id, rules.allowed_models, rules.blocked_models),
-        ("region", model.region, rules.allowed_regions, rules.blocked_regions),
-    ):
-        if allowed is not None and value not in allowed:
-            yield f"allowed_{what}s", f"its {what} is {value or 'not stated'}"
-        if blocked is not None and (value is None or value in blocked):
-            yield f"blocked_{what}s", f"its {what} is {value or 'not stated'}"
-
-
-def _broken_tags(rules: Rules, model: ModelEntry) -> Iterator[tuple[str, str]]:
-    missing = [tag for tag in rules.required_tags or () if tag not in model.tags]
-    if missing:
-        yield "required_tags", f"it lacks {', '.join(missing)}"
-
-
-def _broken_cost(rules: Rules, model: ModelEntry, spent_usd: Decimal) -> Iterator[tuple[str, str]]:
-    if rules.max_cost_per_task_usd is None:
-        return
-    expected = spent_usd + forecast(model)
-    if expected > rules.max_cost_per_task_usd:
-        limit = rules.max_cost_per_task_usd
-        why = f"its next call takes the task to about ${expected:.4f}, more than ${limit}"
-        yield "max_cost_per_task_usd", why

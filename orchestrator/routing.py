@@ -9,7 +9,8 @@ from typing import Final
 from orchestrator.catalogue import Catalogue, ModelEntry
 from orchestrator.errors import InputError, NoModelLeft
 from orchestrator.models import Role
-from orchestrator.policy_engine import PolicyEngine, forecast, violation_of
+from orchestrator.policy_engine import PolicyEngine, violation_of
+from orchestrator.policy_rules import forecast
 from orchestrator.telemetry import Profile, TelemetryCollector
 
 PRIOR_WEIGHT: Final = 3

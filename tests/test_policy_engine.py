@@ -12,7 +12,8 @@ from orchestrator.events import CallCompleted, Event, PolicyDecided
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Usage
 from orchestrator.policies import Policy, Rules, Violation
-from orchestrator.policy_engine import ENOUGH_CALLS, PolicyEngine, forecast
+from orchestrator.policy_engine import PolicyEngine
+from orchestrator.policy_rules import ENOUGH_CALLS, forecast
 from orchestrator.telemetry import TelemetryCollector
 from pytest_otel_spans import assert_span_tree, span
 
