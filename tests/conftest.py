@@ -14,6 +14,7 @@ from orchestrator.tracing import TracingConfig, configure_tracing
 from tests.aimock import Aimock, AimockMissing, Fixture
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     from pytest_otel_spans import SpanCapture
@@ -71,6 +72,22 @@ def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., A
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def tracing_off() -> Iterator[None]:
+    """Tracing is off when the test begins, and again when it ends."""
+    configure_tracing(TracingConfig())
+    yield
+    configure_tracing(TracingConfig())
+
+
+@pytest.fixture
+def finished(
+    exported: "InMemorySpanExporter",
+) -> "Callable[[], dict[str, ReadableSpan]]":
+    """The finished spans by name, read when asked for."""
+    return lambda: {span.name: span for span in exported.get_finished_spans()}
 
 
 @pytest.fixture

@@ -17,13 +17,7 @@ from orchestrator.tracing.endpoint import endpoint_of
 from tests.processes import fresh
 from tests.receivers import receiver
 
-
-@pytest.fixture(autouse=True)
-def off():
-    """Every test begins and ends with tracing off."""
-    configure_tracing(TracingConfig())
-    yield
-    configure_tracing(TracingConfig())
+pytestmark = pytest.mark.usefixtures("tracing_off")
 
 
 @pytest.fixture

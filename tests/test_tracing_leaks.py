@@ -1,8 +1,7 @@
 """Secrets planted wherever a run may pick them up, and looked for in all that leaves it."""
 
 import json
-import subprocess
-import sys
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.processes import ENVIRON, fresh
+from orchestrator.cli import main
+from tests.processes import fresh
 from tests.receivers import receiver, refusing
 
 PLANTED = {
@@ -38,7 +38,7 @@ def echoing_model(status: int) -> Iterator[str]:
             self.send_response(status, "Refused")
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
-            self.send_header("retry-after-ms", "1")
+            self.send_header("retry-after", "0")
             self.end_headers()
             self.wfile.write(body)
 
@@ -62,35 +62,32 @@ def leaked(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
-def test_nothing_of_a_refused_run_leaves_it(status):
+def test_nothing_of_a_refused_run_leaves_it(status, monkeypatch, capsys, caplog):
+    caplog.set_level(logging.DEBUG, "orchestrator")
+    monkeypatch.setenv("OPENAI_API_KEY", PLANTED["our key"])
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"x-key={PLANTED['a key of the receiver']}")
     with receiver() as server, echoing_model(status) as model:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "orchestrator", "--quiet", "--json", "--time", "5"),
-                *("--project", PLANTED["the description"]),
-                *("--criteria", f"{PLANTED['the criteria']} {PLANTED['a key of Google']}"),
-                *("--tracing", "--otlp-endpoint", f"http://{server.endpoint}"),
-            ],
-            env=ENVIRON
-            | {
-                "OPENAI_API_KEY": PLANTED["our key"],
-                "OPENAI_BASE_URL": model,
-                "OTEL_EXPORTER_OTLP_HEADERS": f"x-key={PLANTED['a key of the receiver']}",
-            },
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
+        monkeypatch.setenv("OPENAI_BASE_URL", model)
+        with pytest.raises(SystemExit) as ended:
+            main(
+                [
+                    *("--verbose", "--json", "--time", "5"),
+                    *("--project", PLANTED["the description"]),
+                    *("--criteria", f"{PLANTED['the criteria']} {PLANTED['a key of Google']}"),
+                    *("--tracing", "--otlp-endpoint", f"http://{server.endpoint}"),
+                ]
+            )
         spans = "".join(str(span) for span in server.spans)
+    done = capsys.readouterr()
 
-    assert done.returncode != 0
+    assert ended.value.code == 1
     assert "llm_call:decompose" in spans
     assert server.metadata["x-key"] == PLANTED["a key of the receiver"]
     assert leaked(spans) == []
-    assert leaked(done.stderr) == []
-    # The results are the user's own, and hold what the user said; a failure's sentence is ours.
-    assert leaked(json.dumps(json.loads(done.stdout)["failure"])) == []
+    # The results, and the run's title, are the user's own; a failure's sentence is ours.
+    assert leaked(done.err) == ["the description"]
+    assert leaked(caplog.text) == []
+    assert leaked(json.dumps(json.loads(done.out)["failure"])) == []
 
 
 def test_a_warning_of_lost_spans_holds_no_key():
@@ -100,7 +97,7 @@ def test_a_warning_of_lost_spans_holds_no_key():
             configure_tracing(TracingConfig(
                 enabled=True,
                 otlp_endpoint="http://me:{PLANTED["a password"]}@{endpoint}",
-                flush_timeout_s=0.5,
+                flush_timeout_s=0.3,
             ))
             with traced_run("p1"):
                 pass
@@ -118,7 +115,9 @@ def test_a_sentence_about_an_endpoint_holds_no_password(endpoint):
         from orchestrator.errors import InputError
         try:
             configure_tracing(TracingConfig(
-                enabled=True, otlp_endpoint="{endpoint.format(PLANTED["a password"])}"
+                enabled=True,
+                otlp_endpoint="{endpoint.format(PLANTED["a password"])}",
+                flush_timeout_s=0.2,
             ))
         except InputError as error:
             print(error)

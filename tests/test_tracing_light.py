@@ -105,9 +105,12 @@ def odd_values(span: Span) -> None:
 def a_flood(span: Span) -> None:
     span.set_attributes({f"flood.{number}": number for number in range(200)})
     span.set_attribute("name", "kept")
-    for number in range(150):
-        span.add_event(f"e{number}", {f"k{each}": "long" * 9 for each in range(140)})
-        span.add_link(OTHER, {f"k{each}": each for each in range(140)})
+    for number in range(130):
+        span.add_event(f"e{number}", {"k": "long" * 9})
+        span.add_link(OTHER, {"k": number})
+    flood = {f"k{each}": each for each in range(130)}
+    span.add_event("flood", flood)
+    span.add_link(OTHER, flood)
 
 
 def events(span: Span) -> None:

@@ -23,13 +23,7 @@ from orchestrator.tracing import (
     traced_validation,
 )
 
-
-@pytest.fixture(autouse=True)
-def off():
-    """Every test begins and ends with tracing off."""
-    configure_tracing(TracingConfig())
-    yield
-    configure_tracing(TracingConfig())
+pytestmark = pytest.mark.usefixtures("tracing_off")
 
 
 def blocks():

@@ -1,13 +1,12 @@
 """The console's answer: which call to blame, in ten seconds, on any terminal."""
 
-import subprocess
-import sys
 from itertools import pairwise
 
 import pytest
 
 from orchestrator.waterfall import SpanRecord, draw, traces_of
 from orchestrator.waterfall.words import duration, tokens
+from tests.processes import fresh, started
 
 MS = 1_000_000
 
@@ -345,17 +344,6 @@ def test_tokens_are_said_in_few_characters():
     assert tokens(0, 0) == ""
 
 
-def run(code, **environ):
-    preface = "from orchestrator.tracing import *\n"
-    return subprocess.run(
-        [sys.executable, "-c", preface + code],
-        capture_output=True,
-        timeout=60,
-        check=True,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), **environ},
-    )
-
-
 TRACED = """
 configure_tracing(TracingConfig(enabled=True))
 with traced_run("p1"), traced_task("t1", "writing"), traced_llm_call("m", "generate"):
@@ -365,27 +353,27 @@ print("the result")
 
 
 def test_without_an_endpoint_the_tree_is_on_stderr_when_the_run_ends():
-    done = run(TRACED)
+    done = fresh(TRACED)
 
-    assert done.stdout.decode() == "the result\n"
-    assert "└ task:t1" in done.stderr.decode()
-    assert "\x1b" not in done.stderr.decode()
+    assert done.stdout == "the result\n"
+    assert "└ task:t1" in done.stderr
+    assert "\x1b" not in done.stderr
 
 
 def test_colour_is_there_where_it_is_wanted():
-    assert b"\x1b[" in run(TRACED, FORCE_COLOR="1").stderr
+    assert "\x1b[" in fresh(TRACED, FORCE_COLOR="1").stderr
 
 
 def test_an_encoding_without_blocks_gets_plain_characters():
-    told = run(TRACED, PYTHONIOENCODING="ascii").stderr
+    told = started(TRACED, PYTHONIOENCODING="ascii").stderr
 
-    assert b"` task:t1" in told
-    assert b"####" in told
-    assert b"\\u" not in told
+    assert "` task:t1" in told
+    assert "####" in told
+    assert "\\u" not in told
 
 
 def test_spans_that_wait_for_a_root_are_drawn_at_the_end():
-    done = run("""
+    done = fresh("""
 configure_tracing(TracingConfig(enabled=True))
 span = get_tracer().start_span("a root that never ends")
 from opentelemetry.trace import use_span
@@ -393,13 +381,13 @@ with use_span(span), traced_task("t1", "writing"):
     pass
 """)
 
-    assert "task:t1" in done.stderr.decode()
+    assert "task:t1" in done.stderr
 
 
 def test_json_is_one_span_a_line():
-    done = run(TRACED.replace("enabled=True", "enabled=True, trace_format='json'"))
+    done = fresh(TRACED.replace("enabled=True", "enabled=True, trace_format='json'"))
 
-    lines = done.stderr.decode().splitlines()
+    lines = done.stderr.splitlines()
     assert [line.split('"')[3] for line in lines] == [
         "llm_call:generate",
         "task:t1",
@@ -408,21 +396,21 @@ def test_json_is_one_span_a_line():
 
 
 def test_the_trees_come_last_where_that_is_asked_for():
-    done = run(
+    done = fresh(
         TRACED.replace("enabled=True", "enabled=True, console_last=True").replace(
             'print("the result")',
             "import sys; print('the result', file=sys.stderr); print(shutdown_tracing())",
         )
     )
 
-    told = done.stderr.decode()
-    assert done.stdout.decode() == "True\n"
+    told = done.stderr
+    assert done.stdout == "True\n"
     assert told.startswith("the result\n")
     assert "└ task:t1" in told
 
 
 def test_trees_that_come_last_come_at_the_end_of_the_process_all_the_same():
-    done = run(
+    done = fresh(
         """
 configure_tracing(TracingConfig(enabled=True, console_last=True))
 for name in ("p1", "p2"):
@@ -432,13 +420,13 @@ print("the result", flush=True)
 """
     )
 
-    told = done.stderr.decode()
+    told = done.stderr
     assert told.index("run_project p1") < told.index("run_project p2")
 
 
 @pytest.mark.parametrize("trace_format", ["tree", "json"])
 def test_what_stands_before_the_standard_error_is_written_to(trace_format):
-    done = run(
+    done = fresh(
         f"""
 import contextlib, io
 configure_tracing(TracingConfig(enabled=True, trace_format="{trace_format}"))
@@ -449,4 +437,4 @@ print("run_project" in display.getvalue())
 """
     )
 
-    assert (done.stdout.decode(), done.stderr.decode()) == ("True\n", "")
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -63,17 +63,21 @@ def _switch_on(cfg: TracingConfig, given: "TracerProvider | None") -> None:
         from orchestrator.tracing.content import capture_of
         from orchestrator.tracing.provider import output_of
         from orchestrator.tracing.recorder import SpanRecorder
+
+        output = output_of(cfg, given, os.environ)
+        tracer = output.provider.get_tracer(_SCOPE)
+        recorder = SpanRecorder(tracer, capture_of(cfg.capture_content, os.environ))
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("opentelemetry"):
             raise TracingUnavailable from error
         raise
-    except ValueError as error:  # the SDK reads its limits from the environment on import
+    except (
+        ValueError
+    ) as error:  # the SDK reads its limits when imported, and when a provider is made
         _log.warning("Tracing stays off, for OpenTelemetry refuses a setting: %s", error)
         return
-    output = output_of(cfg, given, os.environ)
-    tracer = output.provider.get_tracer(_SCOPE)
     _session = _Session(cfg=cfg, given=given, output=output, tracer=tracer)
-    record_with(SpanRecorder(tracer, capture_of(cfg.capture_content, os.environ)))
+    record_with(recorder)
     atexit.register(shutdown_tracing)
 
 

@@ -54,10 +54,10 @@ def output_of(
     host = given or _host_provider()
     if host is not None:
         return _joined(host, cfg, environ)
-    processor = _processor(cfg, environ)
     own = TracerProvider(
         resource=_resource(cfg, environ), sampler=_sampler(cfg), shutdown_on_exit=False
     )
+    processor = _processor(cfg, environ)
     if processor is not None:
         own.add_span_processor(processor)
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
