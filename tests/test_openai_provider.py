@@ -298,13 +298,15 @@ async def test_a_malformed_body_may_have_been_billed(aimock: Start) -> None:
 
 
 @asynccontextmanager
-async def raw_server(*parts: bytes, then_drip: bytes = b"") -> AsyncIterator[str]:
-    """Answer everybody with these bytes, and then with a drop of more until they hang up."""
+async def raw_server(
+    *parts: bytes, after: bytes = b"\r\n\r\n", then_drip: bytes = b""
+) -> AsyncIterator[str]:
+    """Answer who has said `after` with these bytes, and then drop by drop until they hang up."""
     answering = asyncio.TaskGroup()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError):  # who connects may think better of it
-            await reader.readuntil(b"\r\n\r\n")
+            await reader.readuntil(after)
         for part in parts:
             writer.write(part)
         while then_drip and not writer.is_closing():
@@ -379,15 +381,18 @@ async def test_nobody_listening_is_said_with_the_host_and_costs_nothing() -> Non
     assert (error.code, error.retryable, error.billed) == ("connection_error", True, False)
 
 
-@pytest.mark.parametrize(("scheme", "departures"), [("http", 1), ("https", 0)])
+@pytest.mark.parametrize(
+    ("scheme", "hello", "departures"),
+    [("http", b"\r\n\r\n", 1), ("https", b"\x16\x03", 0)],  # a handshake begins with its version
+)
 async def test_a_request_departs_when_it_is_written_and_not_before(
-    scheme: str, departures: int
+    scheme: str, hello: bytes, departures: int
 ) -> None:
     """Whoever speaks no TLS has read a plain request, and no encrypted one."""
     told: list[None] = []
 
     async with (
-        raw_server(b"this is no HTTP\r\n") as url,
+        raw_server(b"this is no HTTP\r\n", after=hello) as url,
         provider_at(url.replace("http:", f"{scheme}:")) as provider,
     ):
         with pytest.raises(ProviderError) as failure:
