@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from orchestrator import prices, providers, run_span, tracing
+from orchestrator import audit, prices, providers, run_span, tracing
+from orchestrator.audit import AuditLog
 from orchestrator.budget import Budget
 from orchestrator.catalogue import Catalogue, shipped_catalogue
 from orchestrator.clock import SystemClock
@@ -16,6 +17,7 @@ from orchestrator.events import ProjectCompleted, ProjectStarted
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Brief, Plan, ProjectState, Role, Settings
 from orchestrator.policies import Policy, refuse_unknown
+from orchestrator.policy_lint import refuse_unsatisfiable
 from orchestrator.ports import Clock, Hook, Provider
 from orchestrator.run import UNPLANNED, Run
 from orchestrator.run_span import budget_told_to
@@ -38,7 +40,7 @@ class Orchestrator:
         connected: providers by model id; None connects the catalogue's that are ready.
         environ: where keys and base URLs are read from.
         clock: time, for back-off and limits.
-        state_dir: where what outlives a run is kept; None keeps nothing.
+        state_dir: where what outlives a run is kept, such as the audit; None keeps nothing.
 
     Raises:
         InputError: something given cannot be used; the sentence says what.
@@ -65,21 +67,25 @@ class Orchestrator:
         clock = clock or SystemClock()
         if connected is None:
             connected = providers.connect(catalogue, environ, clock)
+        policies = tuple(policies)
+        refuse_unknown(policies, catalogue)
+        ready = tuple(catalogue[model] for model in connected)
+        prices.refuse_unpriced(ready)
+        refuse_unsatisfiable(policies, ready)
+        self._audit = AuditLog(state_dir / audit.FILE_NAME) if state_dir and policies else None
         telemetry = TelemetryCollector()
         self._house = House(
             catalogue=catalogue,
             providers=connected,
-            policies=tuple(policies),
+            policies=policies,
             pins=pins or {},
             budget=budget or Budget(),
             settings=settings or Settings(),
             telemetry=telemetry,
-            hooks=HookRegistry([telemetry, *hooks]),
+            hooks=HookRegistry([telemetry, *([self._audit] if self._audit else ()), *hooks]),
             clock=clock,
             state_dir=state_dir,
         )
-        refuse_unknown(self._house.policies, catalogue)
-        prices.refuse_unpriced(catalogue[model] for model in connected)
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,9 +94,11 @@ class Orchestrator:
         await self.close()
 
     async def close(self) -> None:
-        """Give back every provider's connections."""
+        """Give back every provider's connections, and let go of the audit file."""
         for provider in self._house.providers.values():
             await provider.close()
+        if self._audit is not None:
+            self._audit.close()
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -232,16 +232,17 @@ def test_a_plan_that_the_budget_does_not_allow_is_exit_3_and_a_document(
     assert "orchestrator: BUDGET_EXHAUSTED: The next call could cost" in done.err
 
 
-def test_a_plan_that_policies_forbid_is_exit_1_and_says_why(run: Run, here: Path) -> None:
+def test_policies_that_nobody_satisfies_are_exit_2_before_the_run(run: Run, here: Path) -> None:
     (here / "policies.yaml").write_text(
         "job: [{name: nobody, rules: {blocked_providers: [offline_author, offline_reviewer]}}]"
     )
 
     done = run(*PROJECT, "--plan-only", "--policies", "policies.yaml")
 
-    assert done.code == 1
-    assert "**FAILED**: the run failed (there is no plan, 0 calls, " in done.out
-    assert "nobody" in done.err.splitlines()[-1]
+    assert done.code == 2
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1
+    assert "'offline-author' breaks blocked_providers of policy 'nobody'" in done.err
 
 
 @pytest.mark.parametrize("threshold", ["0.8", "1"])

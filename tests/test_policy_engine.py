@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from orchestrator.catalogue import ModelEntry, Price
 from orchestrator.errors import PolicyViolation
@@ -16,6 +15,7 @@ from orchestrator.policy_engine import PolicyEngine
 from orchestrator.policy_rules import ENOUGH_CALLS, forecast
 from orchestrator.telemetry import TelemetryCollector
 from pytest_otel_spans import assert_span_tree, span
+from tests.policy_sets import candidates, forbids, policy_sets
 
 
 def model(name="a", provider="north", **facts):
@@ -179,7 +179,7 @@ DEAR = model(price=Price(input=Decimal(100), output=Decimal(100)))
         (NORTH, {"allowed_regions": ["us"]}, "its region is not stated"),
         (NORTH, {"blocked_regions": ["us"]}, "its region is not stated"),
         (TAGGED, {"required_tags": ["no_train", "pii_allowed"]}, "it lacks pii_allowed"),
-        (DEAR, {"max_cost_per_task_usd": 0.39}, "about $0.4000, more than $0.39"),
+        (DEAR, {"max_cost_per_task_usd": 0.39}, "about $0.4, more than $0.39"),
     ],
 )
 async def test_each_rule_excludes_what_breaks_it(candidate, rules, why):
@@ -279,66 +279,8 @@ async def test_every_decision_is_an_event():
     ]
 
 
-def some(names):
-    return st.none() | st.lists(st.sampled_from(names), min_size=1, unique=True)
-
-
-PROVIDERS, MODELS, REGIONS, TAGS = ["north", "south"], ["a", "b", "c"], ["eu", "us"], ["x", "y"]
-
-rules = st.fixed_dictionaries(
-    {
-        "allowed_providers": some(PROVIDERS),
-        "blocked_providers": some(PROVIDERS),
-        "allowed_models": some(MODELS),
-        "blocked_models": some(MODELS),
-        "allowed_regions": some(REGIONS),
-        "blocked_regions": some(REGIONS),
-        "required_tags": some(TAGS),
-    }
-).filter(lambda demands: any(demands.values()))
-
-policies = st.lists(
-    st.builds(
-        lambda mode, demands: policy(mode=mode, **demands),
-        st.sampled_from(["hard", "soft", "monitor"]),
-        rules,
-    ),
-    max_size=4,
-)
-
-candidates = st.tuples(
-    *(
-        st.builds(
-            model,
-            st.just(name),
-            st.sampled_from(PROVIDERS),
-            region=st.none() | st.sampled_from(REGIONS),
-            tags=st.frozensets(st.sampled_from(TAGS)),
-        )
-        for name in MODELS
-    )
-)
-
-
-def forbids(demands: Rules, entry: ModelEntry) -> bool:
-    """The same law, written down a second time and another way."""
-    required = set(demands.required_tags or ())
-    return (
-        entry.provider not in (demands.allowed_providers or PROVIDERS)
-        or entry.provider in (demands.blocked_providers or ())
-        or entry.id not in (demands.allowed_models or MODELS)
-        or entry.id in (demands.blocked_models or ())
-        or (demands.allowed_regions is not None and entry.region not in demands.allowed_regions)
-        or (
-            demands.blocked_regions is not None
-            and (entry.region is None or entry.region in demands.blocked_regions)
-        )
-        or not required <= entry.tags
-    )
-
-
 @settings(deadline=None)
-@given(policies, candidates)
+@given(policy_sets, candidates)
 async def test_what_a_hard_rule_excludes_is_never_allowed_and_nothing_else_is_lost(
     policies, candidates
 ):

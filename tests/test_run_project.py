@@ -375,23 +375,37 @@ async def test_a_policy_that_blocks_a_provider_is_obeyed_on_every_hop(traced):
     )
 
 
-async def test_policies_that_leave_nobody_fail_the_run_without_a_call(traced):
+async def test_policies_that_nobody_satisfies_are_refused_before_the_run(traced):
     blocked = Policy(name="nobody", rules=Rules(blocked_models=("ann", "bob")))
     models = cast(ann=Script(), bob=Script())
 
-    state = await run(models, policies=[blocked])
+    with pytest.raises(InputError, match="'nobody'"):
+        await run(models, policies=[blocked])
+
+    assert asked(models["ann"]) == asked(models["bob"]) == []
+    traced.assert_empty()
+
+
+async def test_policies_that_leave_nobody_on_the_way_fail_the_task(traced):
+    # The draft fits under the ceiling; with what it cost, no reviewer does any more.
+    ceiling = Policy(name="cheap", rules=Rules(max_cost_per_task_usd=0.0041))
+
+    state = await run(cast(ann=Script(), bob=Script()), policies=[ceiling])
 
     assert state.status is RunStatus.FAILED
     assert state.failure is not None
-    assert "'nobody'" in state.failure.sentence
-    assert asked(models["ann"]) == asked(models["bob"]) == []
+    assert "'cheap'" in state.failure.sentence
     assert_span_tree(
         traced,
         span(
             "run_project",
-            span("decompose", span("policy_check", {"passed": False}).ok()).error(
-                "policy_violation"
-            ),
+            span("decompose", ...),
+            span(
+                "task:t1",
+                span("policy_check", {"passed": True}),
+                span("llm_call:generate"),
+                span("policy_check", {"passed": False}).ok(),
+            ).error("policy_violation"),
         ).error("policy_violation"),
     )
 

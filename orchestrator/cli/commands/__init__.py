@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = {
     "doctor": "say which models are ready, and what the others lack",
+    "policies": "find contradictions in a policy file (policies lint FILE)",
 }
 """What can stand first on the command line instead of an option, and what it is for."""
 

@@ -1,0 +1,153 @@
+"""Policies on every hop of whole runs: who is asked, who is not, and what the audit says of it."""
+
+import asyncio
+import json
+import stat
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.audit import FILE_NAME, AuditLog
+from orchestrator.engine import Orchestrator
+from orchestrator.errors import InputError, ProviderError
+from orchestrator.models import RunStatus, Settings
+from orchestrator.policies import Policy, Rules
+from tests.fakes import ManualClock, ScriptedProvider, catalogue, model
+from tests.policy_sets import forbids, policy_sets
+from tests.stories import Script, asked, cast, score, stage
+
+LOST = ProviderError("It broke off.", code="unavailable", retryable=False)
+
+
+def policy(name="p", mode="hard", **rules):
+    return Policy(name=name, mode=mode, rules=Rules(**rules))
+
+
+MODELS = (
+    model("a", provider="north", region="eu", tags={"x"}),
+    model("b", provider="north", region="us", tags={"x", "y"}),
+    model("c", provider="south"),
+)
+"""Between them they bear every name that a policy of `policy_sets` can use."""
+
+
+@settings(deadline=None)
+@given(
+    policies=policy_sets,
+    lost=st.sets(st.sampled_from(["a", "b", "c"])),
+    value=st.sampled_from([0.2, 0.9]),
+)
+def test_whatever_the_policies_no_forbidden_model_is_ever_asked(policies, lost, value):
+    hard = [policy.rules for policy in policies if policy.mode == "hard"]
+    forbidden = {model.id for model in MODELS if any(forbids(rules, model) for rules in hard)}
+    providers = {
+        model.id: ScriptedProvider(then=LOST if model.id in lost else Script(evaluate=score(value)))
+        for model in MODELS
+    }
+
+    with pytest.raises(InputError) if len(forbidden) == len(MODELS) else nullcontext():
+        orchestrator = Orchestrator(
+            catalogue=catalogue(*MODELS),
+            connected=providers,
+            policies=policies,
+            settings=Settings(max_iterations=2),
+            clock=ManualClock(),
+        )
+        asyncio.run(orchestrator.run_project("Write a note"))
+
+    asked_models = {name for name, provider in providers.items() if provider.requests}
+    assert not asked_models & forbidden
+    assert bool(asked_models) is (len(forbidden) < len(MODELS))
+
+
+async def test_a_forbidden_model_is_no_fallback():
+    models = cast(first=LOST, second=Script(), third=Script())
+
+    state = await stage(models, policies=[policy(blocked_models=["second"])]).run_project("x")
+
+    assert state.status is RunStatus.SUCCESS
+    assert not asked(models["second"])
+    assert asked(models["third"])
+
+
+async def test_every_decision_is_a_line_of_the_audit(tmp_path):
+    orchestrator = stage(
+        cast(first=Script(), second=Script()),
+        policies=[policy("ours", "monitor", blocked_models=["second"])],
+        state_dir=tmp_path,
+    )
+    async with orchestrator:
+        await orchestrator.run_project("Keep this sentence out", project_id="p1")
+
+    text = (tmp_path / FILE_NAME).read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line["role"], line["task_id"], line["operation"]) for line in lines] == [
+        ("planner", None, "check"),
+        ("author", "t1", "check"),
+        ("reviewer", "t1", "check"),
+    ]
+    assert all(line["project_id"] == "p1" and line["passed"] for line in lines)
+    assert lines[0]["allowed"] == ["first", "second"]
+    assert lines[0]["violations"] == [
+        {
+            "model": "second",
+            "policy": "ours",
+            "rule": "blocked_models",
+            "mode": "monitor",
+            "reason": "its model is second",
+        }
+    ]
+    assert "sentence" not in text
+    assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
+
+
+async def test_the_audit_grows_with_every_run(tmp_path):
+    for name in ("p1", "p2"):
+        orchestrator = stage(
+            cast(first=Script(), second=Script()),
+            policies=[policy(blocked_models=["second"])],
+            state_dir=tmp_path,
+        )
+        async with orchestrator:
+            await orchestrator.run_project("x", project_id=name)
+
+    lines = (tmp_path / FILE_NAME).read_text().splitlines()
+    runs = [json.loads(line)["project_id"] for line in lines]
+    assert list(dict.fromkeys(runs)) == ["p1", "p2"]
+
+
+async def test_without_policies_there_is_nothing_to_audit(tmp_path):
+    async with stage(cast(first=Script(), second=Script()), state_dir=tmp_path) as orchestrator:
+        await orchestrator.run_project("x")
+
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_a_line_carries_the_time_of_the_decision(tmp_path):
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    log = AuditLog(tmp_path / FILE_NAME, now=lambda: noon)
+    orchestrator = stage(
+        cast(first=Script(), second=Script()),
+        policies=[policy(blocked_models=["second"])],
+        hooks=[log],
+    )
+
+    asyncio.run(orchestrator.run_project("x"))
+    log.close()
+
+    line = (tmp_path / FILE_NAME).read_text().splitlines()[0]
+    assert json.loads(line)["time"] == "2026-03-01T12:00:00.000+00:00"
+
+
+def test_an_audit_that_cannot_be_kept_is_refused_before_the_run(tmp_path):
+    (tmp_path / "state").write_text("a file where a directory should be")
+
+    with pytest.raises(InputError, match=r"Cannot write the audit file .*state.*--state-dir"):
+        stage(
+            cast(first=Script()),
+            policies=[policy(allowed_models=["first"])],
+            state_dir=tmp_path / "state",
+        )
