@@ -21,10 +21,6 @@ class Capture(Protocol):
         """The spans as they stand now."""
 
     @property
-    def sampled_out(self) -> int | None:
-        """How many spans were sampled out; None where nobody knows."""
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the spans should know."""
 
@@ -74,7 +70,7 @@ def source_of(spans: Spans) -> Source:
         return Source(
             forest=lambda: spans.forest,
             why_empty=spans.why_empty,
-            notes=lambda: _notes(spans),
+            notes=lambda: spans.notes,
             wait_until=spans.wait_until,
         )
     if isinstance(spans, Exporter):
@@ -96,7 +92,3 @@ def source_of(spans: Spans) -> Source:
 def _is_capture(spans: Spans) -> TypeGuard[Capture]:
     """Ask the class: to ask the object for its forest would grow one."""
     return hasattr(type(spans), "why_empty")
-
-
-def _notes(capture: Capture) -> tuple[str, ...]:
-    return (*capture.notes, "0 spans sampled out") if capture.sampled_out == 0 else capture.notes

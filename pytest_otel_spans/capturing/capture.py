@@ -34,14 +34,6 @@ class SpanCapture(Capture):
         return self._recording.sightings()
 
     @property
-    def sampled_out(self) -> int | None:
-        """How many spans a sampler kept from exporters; None where one drops root spans unseen.
-
-        What a sampler drops, no processor hears of: it is asked now what it would do.
-        """
-        return None if self._thinning else self._recording.sampled_out.total()
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these spans should know about how they came, in sentences."""
         dropped = [
@@ -108,5 +100,8 @@ class SpanCapture(Capture):
 
     @property
     def _thinning(self) -> dict[str, None]:
-        """The samplers, by description, that drop root spans, some or all of them."""
+        """The samplers, by description, that drop root spans, some or all of them.
+
+        What a sampler drops, no processor hears of: it is asked now what it would do.
+        """
         return dict.fromkeys(name for one in self._providers if (name := self._hub.thins(one)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import EllipsisType
@@ -28,7 +27,6 @@ _BLOCKED = (
     "\nIt waited on the thread of a running event loop, where no task could go on meanwhile: "
     "use `await asyncio.to_thread({}.wait_for, ...)`."
 )
-_SUBJECT = re.compile(r"^(assert_span_tree\(\s*|)spans\b", re.MULTILINE)  # what is asserted of
 _NO_SEQUENCE = (
     "{1} is not possible, spans are a tree: {0}.one('name') is a span by its name, "
     "{0}.all('*') are all of them in start order, {0}.roots are those on top"
@@ -68,11 +66,6 @@ class Capture(ABC):
     @abstractmethod
     def notes(self) -> tuple[str, ...]:
         """What a reader of these spans should know about how they came, in sentences."""
-
-    @property
-    @abstractmethod
-    def sampled_out(self) -> int | None:
-        """How many spans a sampler dropped; None where nobody here can know."""
 
     @abstractmethod
     def _check_live(self) -> None:
@@ -202,7 +195,7 @@ class Capture(ABC):
         Args:
             exact: Write every value, and `only=True`; else volatile values stand as their types.
         """
-        return _SUBJECT.sub(rf"\g<1>{self.fixture}", suggest(self.forest, exact=exact), count=1)
+        return suggest(self.forest, self.fixture, exact=exact)
 
     def assert_empty(self) -> None:
         """Check that there is no span, and that one would have been captured.

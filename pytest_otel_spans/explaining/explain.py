@@ -55,12 +55,14 @@ class _Task(NamedTuple):
     Attributes:
         level: The siblings and the members.
         parent: The span above it.
+        pattern: What was expected of that span, None among the roots.
         entry: The entry of that span.
         is_to_blame: Whether nothing is wrong with that span itself.
     """
 
     level: Level
     parent: SpanNode | None
+    pattern: SpanPattern | None
     entry: Draft
     is_to_blame: bool = False
 
@@ -80,7 +82,7 @@ class _Inquiry:
     def explanation(self) -> Explanation:
         """Walk, search for what is missing, and draw."""
         top = Draft(text="", children=list(self._forbidden()))
-        agenda = [_Task(self._outcome.level, None, top, is_to_blame=not top.children)]
+        agenda = [_Task(self._outcome.level, None, None, top, is_to_blame=not top.children)]
         fruitful = 0
         while agenda and fruitful < _MOST:
             found = len(self._findings) + len(self._losses)
@@ -118,7 +120,7 @@ class _Inquiry:
         if not wrong and self._judge.arrange(task.level) is None:
             self._find("level", task.parent, expected=task.level.members)
             self._write(task, f"these do not match {_literal(task.level)}")
-        surplus = Surplus(self._judge, task.level, alignment)
+        surplus = Surplus(self._judge, task.level, alignment, task.pattern)
         gaps: dict[int, list[Draft]] = {}
         for missing in alignment.missing:
             entry = self._losses.miss(missing, task.parent)
@@ -154,9 +156,9 @@ class _Inquiry:
             if one.aspect == "never":
                 self._culprits.accuse(one.actual)
             elif one.aspect in {"descendant", "link"} and (slip := self._slips.ask([one.expected])):
-                slips.append(f"↳ {slip}")
+                slips.append(f"↳ {slip.sentence}")
         entry.below += [*own_lines(differences, pattern, node, self._usual), *slips]
-        return _Task(level_below(pattern, node), node, entry, is_to_blame=not differences)
+        return _Task(level_below(pattern, node), node, pattern, entry, is_to_blame=not differences)
 
     def _find(
         self,

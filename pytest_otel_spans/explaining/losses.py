@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from pytest_otel_spans.explaining.draft import Draft
 from pytest_otel_spans.explaining.findings import Finding
 from pytest_otel_spans.explaining.moved import moved_lines
 from pytest_otel_spans.explaining.slips import Slips
-from pytest_otel_spans.explaining.strays import Strays
+from pytest_otel_spans.explaining.strays import Likeness, Strays
 from pytest_otel_spans.explaining.wording import brief, count_text, pattern_name
 from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.match import Missing, Pair
@@ -102,15 +102,23 @@ class Losses:
     def _tell_missing(self, loss: _Loss, strays: Strays) -> None:
         (seat,) = seats_of([loss.missing.member])
         wanted = "one of these" if len(seat.patterns) > 1 else count_text(seat.least, seat.most)
-        closest = strays.closest(seat.patterns, loss.parent)
+        hints = self._hints(seat.patterns, strays.closest(seat.patterns, loss.parent))
         found = f"found {loss.missing.found:,}" if loss.missing.found else "missing"
         loss.entry.remark = f"- {found}, expected {wanted}"
-        if closest and len(loss.entry.text) + len(closest) <= _ROOM:
-            loss.entry.remark += f"    {closest}"
-        elif closest:
-            loss.entry.below.append(f"↳ {closest}")
-        if slip := self._slips.ask(seat.patterns):
-            loss.entry.below.append(f"↳ {slip}")
+        if hints and len(loss.entry.text) + len(hints[0]) <= _ROOM:
+            loss.entry.remark += f"    {hints.pop(0)}"
+        loss.entry.below += [f"↳ {hint}" for hint in hints]
+
+    def _hints(self, patterns: Sequence[SpanPattern], closest: Likeness | None) -> list[str]:
+        """Say what may have been meant by a pattern that is missing."""
+        slip = self._slips.ask(patterns)
+        if closest is None:
+            return [slip.sentence] if slip else []
+        if slip and slip.meant == closest.node.name:
+            aside = ", ".join((f"no span is named {slip.name!r}", *closest.differs))
+            return [f"did you mean {closest.place}? ({aside})"]
+        told = ", ".join((*(() if closest.has_name else ("name differs",)), *closest.differs))
+        return [f"closest: {closest.place} ({told})", *([slip.sentence] if slip else [])]
 
     def _tell_moved(self, loss: _Loss, node: SpanNode) -> Finding:
         expected = self._place(loss.parent)

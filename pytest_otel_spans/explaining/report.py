@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from pytest_otel_spans.explaining.explain import Explanation
+from pytest_otel_spans.explaining.hints import hints
 from pytest_otel_spans.matching.binding import MOST_TRIALS
 from pytest_otel_spans.matching.match import Outcome
 from pytest_otel_spans.matching.seats import seats_of
@@ -60,7 +61,7 @@ def forest_notes(outcome: Outcome) -> Iterator[str]:
         yield _TIES
     if outcome.gave_up:
         yield f"the search for the values of same(...) gave up after {MOST_TRIALS:,} trials"
-    yield from outcome.notes
+    yield from hints(outcome)
 
 
 def _header(outcome: Outcome, explanation: Explanation, *, why_empty: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from pytest_otel_spans.explaining.slips import close_names, likeness
 from pytest_otel_spans.matching.judge import Judge
@@ -14,13 +14,34 @@ from pytest_otel_spans.patterns.names import Name, name_matches
 from pytest_otel_spans.text.render import path_text, preorder
 from pytest_otel_spans.tree import SpanNode
 
-__all__ = ["Strays", "level_below"]
+__all__ = ["Likeness", "Strays", "level_below"]
 
 _MOST_LOOKS: Final = 20_000
 """How often a pattern and a span are compared in all: an explanation must come soon."""
 _LOOKS_EACH: Final = 50
 _MOST_SEARCHES: Final = 100
 _ALIKE: Final = 0.6  # from 0 to 1: half a name, or a few letters wrong
+
+
+class Likeness(NamedTuple):
+    """The span that is most like a pattern.
+
+    Attributes:
+        node: The span.
+        differs: What differs, in words, its name aside.
+        has_name: Whether it bears a name that the pattern takes.
+    """
+
+    node: SpanNode
+    differs: tuple[str, ...]
+    has_name: bool
+
+    @property
+    def place(self) -> str:
+        """The name and where it stands."""
+        root = f", the root of trace {self.node.trace}"
+        where = f" under {path_text(self.node.parent)}" if self.node.parent else root
+        return f"{self.node.name!r}{where}"
 
 
 class Strays:
@@ -44,8 +65,8 @@ class Strays:
                     return node
         return None
 
-    def closest(self, patterns: Sequence[SpanPattern], parent: SpanNode | None) -> str:
-        """Say which span is most like a pattern, and in what; "" if none is.
+    def closest(self, patterns: Sequence[SpanPattern], parent: SpanNode | None) -> Likeness | None:
+        """Return the span that is most like a pattern, None if none is like it.
 
         Args:
             patterns: What is missing, as alternatives.
@@ -53,14 +74,15 @@ class Strays:
         """
         self._searches -= 1
         if self._searches < 0:
-            return ""
-        best, said = 0.0, ""
+            return None
+        best: float = 0
+        found: Likeness | None = None
         for pattern in patterns:
             for node in self._looked_at(self._alike(pattern.name, parent)):
                 rate = self._rate(pattern, node)
                 if rate > best:
-                    best, said = rate, self._comparison(pattern, node)
-        return said
+                    best, found = rate, self._comparison(pattern, node)
+        return found
 
     def _looked_at(self, nodes: Iterable[SpanNode]) -> Iterator[SpanNode]:
         for node in nodes:
@@ -91,11 +113,8 @@ class Strays:
             return 0.0
         return 2 * name + attributes + (self._body_holds(pattern, node) and bool(pattern.children))
 
-    def _comparison(self, pattern: SpanPattern, node: SpanNode) -> str:
+    def _comparison(self, pattern: SpanPattern, node: SpanNode) -> Likeness:
         told: list[str] = []
-        same_name = name_matches(pattern.name, node.name)
-        if not same_name:
-            told.append("name differs")
         equal, said = self._equal_attributes(pattern, node)
         if said:
             told.append(f"{equal} of {said} attribute{'s' * (said > 1)} equal")
@@ -103,9 +122,7 @@ class Strays:
         told += [f"{one} differs" for one in aspects if one not in {"name", "attribute"}]
         if not self._body_holds(pattern, node):
             told.append("children differ")
-        root = f", the root of trace {node.trace}"
-        where = f" under {path_text(node.parent)}" if node.parent else root
-        return f"closest: {node.name!r}{where} ({', '.join(told)})"
+        return Likeness(node, tuple(told), "name" not in aspects)
 
     def _equal_attributes(self, pattern: SpanPattern, node: SpanNode) -> tuple[int, int]:
         said = pattern.attributes.keys()

@@ -23,8 +23,11 @@ class Surplus:
     A pattern that all its siblings hold for says how many there may be; it is found by the name.
     """
 
-    def __init__(self, judge: Judge, level: Level, alignment: Alignment) -> None:
+    def __init__(
+        self, judge: Judge, level: Level, alignment: Alignment, above: SpanPattern | None
+    ) -> None:
         self._judge = judge
+        self._leaf = None if level.members else above
         self._room: Counter[SpanPattern] = Counter()
         self._by_name: dict[str | None, list[SpanPattern]] = {}
         for seat in seats_of(level.members) if alignment.unexpected else ():
@@ -45,10 +48,18 @@ class Surplus:
         if pattern is not None:
             return _too_many(pattern, self._room[pattern], self._found[pattern])
         what = "child" if node.parent else f"root of trace {node.trace}"
-        inside = f"{quoted(node.name)}, ..." if node.children else quoted(node.name)
         size = len(range(*self._judge.terrain.below(node)))
         below = f" with {counted(size, 'span')} below" if size else ""
-        return f"+ unexpected {what}{below}  → allow it with `...` or span({inside}).optional()"
+        return f"+ unexpected {what}{below}  → {self._allowance(node)}"
+
+    def _allowance(self, node: SpanNode) -> str:
+        """Say what to write where the span may stand."""
+        if self._leaf is not None:
+            name = self._leaf.name
+            leaf = f"span({quoted(name) if isinstance(name, str) else repr(name)}"
+            return f"{leaf}) means a leaf: allow children with {leaf}, ...)"
+        inside = f"{quoted(node.name)}, ..." if node.children else quoted(node.name)
+        return f"allow it with `...` or span({inside}).optional()"
 
     def _pattern(self, node: SpanNode) -> SpanPattern | None:
         for pattern in chain(self._by_name.get(node.name, []), self._by_name.get(None, [])):

@@ -45,7 +45,8 @@ class Binding(NamedTuple):
         judge: The judge under whose labels all holds; after a failure, one that has bound them
             to the values that are most common where they stand.
         pairs: The pairs at the top, None after a failure.
-        places: Where each label stands in the spans that match when labels take any value.
+        places: Where each label stands in the spans that match; after a failure, in those that
+            match when labels take any value.
         gave_up: Whether bindings were left that were not tried.
     """
 
@@ -77,7 +78,8 @@ def bind(judge: Judge, members: Sequence[Member], arranged: Arranging) -> Bindin
     search = _Search(relaxed, arranged, _offers(judge, members))
     found = search.run(pairs)
     if found is not None:
-        return Binding(found, arranged(found), places)
+        bound = arranged(found) or []
+        return Binding(found, bound, _places(found, bound))
     common = judge.rebound(_most_common(places), frozenset(), relaxed.loose)
     return Binding(common, None, places, gave_up=search.trials >= MOST_TRIALS)
 
@@ -141,7 +143,9 @@ class _Search:
 
     def _try(self, bound: Mapping[str, Hashable], undecided: Iterable[str]) -> _Found | None:
         self.trials += 1
-        judge = self.relaxed.rebound(dict(bound), frozenset(undecided), self.relaxed.loose)
+        nowhere = [label for label, value in bound.items() if value is _NOWHERE]
+        loose = self.relaxed.loose.union(nowhere)
+        judge = self.relaxed.rebound(dict(bound), frozenset(undecided), loose)
         pairs = self.arranged(judge)
         return None if pairs is None else (judge, pairs)
 

@@ -27,7 +27,8 @@ class Judge:
     A label may be undecided. Then it takes every value, and no verdict is a "no" that a value
     could turn into a "yes": what excludes spans (`never`, a count's upper end) does not apply
     while it has such a label. A label may be loose: it stands nowhere but in counts with an upper
-    end, so that nothing else says what it is. Such an end counts the spans of every value.
+    end, so that nothing else says what it is, or it has no value. Such an end counts the spans of
+    every value, and where a label has none, no span that would have it passes as a stranger.
 
     A question that comes up while another is judged is not a call but a frame on a list, so that
     patterns and trees may be of any depth. Verdicts are remembered, by pattern and node.
@@ -188,8 +189,9 @@ class Judge:
         return not pattern.labels & self.undecided
 
     def limits(self, pattern: SpanPattern) -> bool:
-        """Whether a count's upper end applies: every label is decided that it heeds."""
-        return not pattern.labels & self.undecided - self.loose
+        """Whether a count has an upper end that applies: every label is decided that it heeds."""
+        has_end = pattern.most is not None or bool(pattern.labels & self.loose)
+        return has_end and not pattern.labels & self.undecided - self.loose
 
     def counts(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> Asking[bool]:
         """Whether the upper end of the pattern's count counts the node."""

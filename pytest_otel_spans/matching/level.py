@@ -106,10 +106,10 @@ class Row:
 
 
 def _counting(members: Iterable[Member]) -> Iterator[SpanPattern]:
-    """Yield the patterns that say how many there may be at most."""
+    """Yield the patterns that say how many there may be."""
     for member in members:
         if isinstance(member, SpanPattern):
-            if member.counted and member.most is not None:
+            if member.counted:
                 yield member
         else:
             inner = member.members if isinstance(member, AnyOrder) else member.alternatives

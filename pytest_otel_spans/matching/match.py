@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from pytest_otel_spans.matching.alignment import Alignment, Missing, align
 from pytest_otel_spans.matching.binding import Place, bind
@@ -14,9 +12,7 @@ from pytest_otel_spans.matching.facts import Difference, Mode, own_differences, 
 from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.level import Level, Pair
 from pytest_otel_spans.matching.path import Selector, as_path, select
-from pytest_otel_spans.patterns.expected import Body, ChildPart, SpanPattern, body_of
-from pytest_otel_spans.patterns.groups import AnyOrder, Member
-from pytest_otel_spans.patterns.names import name_matches
+from pytest_otel_spans.patterns.expected import Body, ChildPart, body_of
 from pytest_otel_spans.patterns.shapes import value_key
 from pytest_otel_spans.tree import Forest, SpanNode
 
@@ -39,7 +35,6 @@ __all__ = [
     "own_holds",
     "select",
 ]
-_ALIKE: Final = 0.75  # from 0 to 1: a letter that is missing or wrong, not another word
 
 
 class Conflict(NamedTuple):
@@ -61,9 +56,8 @@ class Outcome:
             labels of `same` to their most common values.
         pairs: The roots, each with its pattern; empty when the forest is not what was expected.
         named: The spans that matched the patterns with `.as_(name)`, in start order.
-        conflicts: The labels of `same` for which no value serves, though all else holds.
+        places: Where each label of `same` stands; after a failure only if all else holds.
         gave_up: Whether the search for their values stopped before it had tried all.
-        notes: Hints that are no failures.
     """
 
     holds: bool
@@ -72,14 +66,25 @@ class Outcome:
     judge: Judge
     pairs: tuple[Pair, ...]
     named: Mapping[str, tuple[SpanNode, ...]]
-    conflicts: tuple[Conflict, ...]
+    places: Mapping[str, tuple[Place, ...]]
     gave_up: bool
-    notes: tuple[str, ...]
 
     @property
     def level(self) -> Level:
         """The roots and the members expected there, as `align` and `Judge.arrange` take them."""
         return Level(self.body.children, self.body.opened, self.forest.roots)
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """The labels of `same` for which no value serves, though all else holds."""
+        if self.holds:
+            return ()
+        several = [
+            (label, some)
+            for label, some in self.places.items()
+            if len({value_key(place.value) for place in some}) > 1
+        ]
+        return tuple(Conflict(*one) for one in several)
 
 
 def match_roots(forest: Forest, roots: Sequence[ChildPart]) -> Outcome:
@@ -110,16 +115,9 @@ def match_roots(forest: Forest, roots: Sequence[ChildPart]) -> Outcome:
         judge=judge,
         pairs=tuple(pairs or ()),
         named=_named(judge, pairs or ()),
-        conflicts=() if pairs is not None else tuple(_conflicts(places)),
+        places=places,
         gave_up=gave_up,
-        notes=tuple(_notes(forest, body)),
     )
-
-
-def _conflicts(places: Mapping[str, tuple[Place, ...]]) -> Iterator[Conflict]:
-    for label, some in places.items():
-        if len({value_key(place.value) for place in some}) > 1:
-            yield Conflict(label, some)
 
 
 def _named(judge: Judge, pairs: Iterable[Pair]) -> dict[str, tuple[SpanNode, ...]]:
@@ -130,29 +128,3 @@ def _named(judge: Judge, pairs: Iterable[Pair]) -> dict[str, tuple[SpanNode, ...
     return {
         alias: tuple(sorted(nodes, key=lambda node: node.order)) for alias, nodes in named.items()
     }
-
-
-def _notes(forest: Forest, body: Body) -> Iterator[str]:
-    """Yield a hint for each `never` whose name no span bears, but one bears a name much like it."""
-    nevers = dict.fromkeys(_nevers(body))
-    names = dict.fromkeys(node.name for node in forest.nodes) if nevers else {}
-    for never in nevers:
-        name = never.name
-        if isinstance(name, re.Pattern) or any(name_matches(name, one) for one in names):
-            continue
-        written = name if isinstance(name, str) else name.text
-        for close in get_close_matches(written, names, n=1, cutoff=_ALIKE):
-            yield f"no span is named {written!r}, which must never be: did you mean {close!r}?"
-
-
-def _nevers(body: Body) -> Iterator[SpanPattern]:
-    yield from body.nevers
-    agenda: list[Member] = [member for member in body.children if member.forbids]
-    while agenda:
-        member = agenda.pop()
-        if isinstance(member, SpanPattern):
-            yield from member.nevers
-            inner: tuple[Member, ...] = (*member.children, *member.descendants, *member.links)
-        else:
-            inner = member.members if isinstance(member, AnyOrder) else member.alternatives
-        agenda += [one for one in inner if one.forbids]

@@ -85,11 +85,6 @@ class OtlpCapture(Capture):
         return [one for one in seen if self._service in (None, _service_of(_bare(one)))]
 
     @property
-    def sampled_out(self) -> None:
-        """What a process drops it does not send."""
-        return None
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """Whose spans these are, and what else there is to know about how they came."""
         services = Counter(_service_of(_bare(one)) for one in self.sightings())

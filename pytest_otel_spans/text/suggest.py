@@ -27,7 +27,7 @@ _Part = tuple[tuple[Call, int], ...]
 """A stretch of siblings whose order says nothing: what each reads like, and how often."""
 
 
-def suggest(forest: Forest, *, exact: bool = False) -> str:
+def suggest(forest: Forest, subject: str = "spans", *, exact: bool = False) -> str:
     """Write the `assert_span_tree` call that this forest passes, with its import.
 
     Siblings that overlapped in time stand in `any_order`; values that are long, or change from
@@ -35,12 +35,13 @@ def suggest(forest: Forest, *, exact: bool = False) -> str:
 
     Args:
         forest: The spans.
+        subject: The name by which the test knows them.
         exact: Write every value, kind and status, `only=True`, and siblings in the order in which
             they started, so that no other tree passes.
     """
     if not forest.roots:
-        return "spans.assert_empty()"
-    body = "\n".join(_Writer(exact=exact).lines(forest))
+        return f"{subject}.assert_empty()"
+    body = "\n".join(_Writer(exact=exact).lines(forest, subject))
     words = [word for word in _WORDS if re.search(rf"\b{word}\(", body)]
     return f"from pytest_otel_spans import {', '.join(words)}\n\n{body}"
 
@@ -56,12 +57,12 @@ class _Writer:
         self._variables: dict[Call, str] = {}
         self._lines: list[str] = []
 
-    def lines(self, forest: Forest) -> list[str]:
+    def lines(self, forest: Forest, subject: str) -> list[str]:
         """Return the lines of the statement, after those of the variables that it needs."""
         for node in reversed(list(preorder(forest.roots))):
             self._calls[node] = self._call(node)
         roots = [self._member(part, inline=True) for part in self._parts(forest.roots)]
-        return [*self._lines, *listing(Call("assert_span_tree(", ("spans", *roots)))]
+        return [*self._lines, *listing(Call("assert_span_tree(", (subject, *roots)))]
 
     def _call(self, node: SpanNode) -> Call:
         """Return the call for a node, that of an equal node where there is one."""

@@ -13,6 +13,43 @@ APP = """
         tracer.start_span(name).end()
 """
 
+PLUGIN_THAT_TRACES = """
+    import pytest
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    trace.set_tracer_provider(TracerProvider())
+    tracer = trace.get_tracer("a plugin")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(item):
+        with tracer.start_as_current_span("test"):
+            yield
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_setup(item):
+        with tracer.start_as_current_span("setup"):
+            yield
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(fixturedef):
+        with tracer.start_as_current_span("fixture"):
+            yield
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(item):
+        with tracer.start_as_current_span("call"):
+            yield
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_teardown(item):
+        with tracer.start_as_current_span("teardown"):
+            yield
+
+    def pytest_fixture_post_finalizer(fixturedef):
+        tracer.start_span("finalizer").end()
+"""
+
 
 @pytest.fixture
 def run(
@@ -28,3 +65,9 @@ def run(
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(app=APP)
     return run_pytest
+
+
+@pytest.fixture
+def plugin_that_traces(pytester: pytest.Pytester) -> None:
+    """Keep spans of a plugin open around whatever pytest runs."""
+    pytester.makeconftest(PLUGIN_THAT_TRACES)

@@ -83,25 +83,6 @@ async def test_an_asynchronous_fixture_is_captured(served: SpanCapture) -> None:
 # Both runners, with a plugin that keeps a span open around every test and every fixture
 
 
-PLUGIN_THAT_TRACES = """
-    import pytest
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-
-    trace.set_tracer_provider(TracerProvider())
-    tracer = trace.get_tracer("a plugin")
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(item):
-        with tracer.start_as_current_span("test"):
-            yield
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_call(item):
-        with tracer.start_as_current_span("call"):
-            yield
-"""
-
 TESTS = """
     import asyncio
     import pytest
@@ -191,6 +172,7 @@ TESTS = """
         ),
     ],
 )
+@pytest.mark.usefixtures("plugin_that_traces")
 def test_a_runner_gives_every_test_its_own_spans(
     pytester: pytest.Pytester,
     run: Callable[..., pytest.RunResult],
@@ -198,7 +180,6 @@ def test_a_runner_gives_every_test_its_own_spans(
     options: list[str],
     words: dict[str, str],
 ) -> None:
-    pytester.makeconftest(PLUGIN_THAT_TRACES)
     pytester.makepyfile(TESTS.format(**words))
 
     result = run(*options, plugins=[runner])

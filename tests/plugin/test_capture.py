@@ -258,7 +258,6 @@ def test_what_a_sampler_drops_is_told_by_its_description(spans: SpanCapture) -> 
 
     open_span("a", provider.get_tracer("t"))
 
-    assert spans.sampled_out is None
     assert re.match(
         r"No span was captured: root spans of the tracer provider opentelemetry\.sdk\S* are "
         r"sampled out by `ParentBased\{root:TraceIdRatioBased\{0.0}",
@@ -270,7 +269,6 @@ def test_what_a_sampler_drops_is_told_by_its_description(spans: SpanCapture) -> 
 def test_a_sampler_that_drops_some_is_told(spans: SpanCapture) -> None:
     spans.attach(private_provider(sampler=TraceIdRatioBased(0.5)))
 
-    assert spans.sampled_out is None
     assert spans.notes == ("root spans may have been sampled out by `TraceIdRatioBased{0.5}`",)
 
 
@@ -281,7 +279,8 @@ def test_a_span_that_is_recorded_and_not_sampled_is_sampled_out(spans: SpanCaptu
     open_span("a", provider.get_tracer("t"))
 
     assert len(spans) == 0
-    assert spans.sampled_out == 1
+    (note,) = spans.notes
+    assert note.startswith("1 span sampled out by `")
 
 
 def test_a_provider_keeps_its_sampler(spans: SpanCapture) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,9 +99,13 @@ def test_an_alternative_with_a_count_is_compared_as_a_whole() -> None:
     ]
 
 
-def test_another_number_is_no_slip_of_the_keyboard() -> None:
-    lines = explained([plant("run", plant("task:t1"))], span("run", "task:t1", "task:t2"))
+@pytest.mark.parametrize("other", ["task:t2", "task:mug", "task:t1:retry"])
+def test_another_number_and_another_word_are_no_slip_of_the_keyboard(other: str) -> None:
+    lines = explained([plant("run", plant("task:t1"))], span("run", "task:t1", other))
     assert not any("did you mean" in line for line in lines)
+
+
+def test_a_letter_that_is_wrong_is_a_slip_of_the_keyboard() -> None:
     lines = explained([plant("run", plant("task:t1"))], span("run", "task:t1", "tasc:t1"))
     assert any("did you mean 'task:t1'" in line for line in lines)
 

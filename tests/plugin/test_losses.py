@@ -2,7 +2,9 @@
 
 import re
 
-from pytest_otel_spans import any_order, never, one_of, span
+import pytest
+
+from pytest_otel_spans import SpanPattern, any_order, never, one_of, span
 from tests.plugin.explaining import explained
 from tests.plugin.groves import plant
 
@@ -14,8 +16,10 @@ def test_a_renamed_span_is_named_as_what_comes_closest() -> None:
     ) == [
         "run",
         "├─ task:1  {'a': 1}  - missing, expected exactly 1",
-        "│      ↳ closest: 'tasks:1' under run (name differs, 1 of 1 attribute equal)",
-        "│      ↳ no span is named 'task:1': did you mean 'tasks:1'?",
+        (
+            "│      ↳ did you mean 'tasks:1' under run? (no span is named 'task:1', 1 of 1 "
+            "attribute equal)"
+        ),
         (
             "└─ tasks:1           + unexpected child with 1 span below  → allow it with "
             '`...` or span("tasks:1", ...).optional()'
@@ -52,11 +56,8 @@ def test_an_equal_span_may_stand_where_anything_may() -> None:
 
 def test_a_root_much_like_the_one_missing() -> None:
     assert explained([plant("run")], span("runs"), ...) == [
-        (
-            "runs  - missing, expected exactly 1    closest: 'run', the root of trace 1 "
-            "(name differs)"
-        ),
-        "    ↳ no span is named 'runs': did you mean 'run'?",
+        "runs  - missing, expected exactly 1",
+        "    ↳ did you mean 'run', the root of trace 1? (no span is named 'runs')",
         "run   ok",
     ]
 
@@ -145,13 +146,14 @@ def test_a_group_pairs_what_holds_first() -> None:
     ]
 
 
-def test_a_leaf_with_something_below() -> None:
-    assert explained([plant("run", plant("a", plant("b", plant("c"))))], span("run", "a")) == [
+@pytest.mark.parametrize("leaf", ["a", span("a"), span("a", {})])
+def test_a_leaf_with_something_below(leaf: SpanPattern | str) -> None:
+    assert explained([plant("run", plant("a", plant("b", plant("c"))))], span("run", leaf)) == [
         "run",
         "└─ a",
         (
-            "   └─ b  + unexpected child with 1 span below  → allow it with `...` or "
-            'span("b", ...).optional()'
+            "   └─ b  + unexpected child with 1 span below  → "
+            'span("a") means a leaf: allow children with span("a", ...)'
         ),
     ]
 
@@ -171,13 +173,16 @@ def test_a_missing_root() -> None:
 
 
 def test_names_in_which_one_could_get_lost_are_quoted() -> None:
-    assert explained([plant("run", plant("two\nlines"), plant(""))], span("run")) == [
+    assert explained(
+        [plant("run", plant("two\nlines"), plant(""), plant("x"))], span("run", "x")
+    ) == [
         "run",
         (
             "├─ 'two\\nlines'  + unexpected child  → allow it with `...` or "
             'span("two\\nlines").optional()'
         ),
-        "└─ ''            + unexpected child  → allow it with `...` or span(\"\").optional()",
+        "├─ ''            + unexpected child  → allow it with `...` or span(\"\").optional()",
+        "└─ x             ok",
     ]
 
 

@@ -487,48 +487,10 @@ def test_a_span_that_one_fixture_holds_open_is_current_in_the_next_and_not_in_th
 # Other plugins
 
 
-PLUGIN_THAT_TRACES = """
-    import pytest
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-
-    trace.set_tracer_provider(TracerProvider())
-    tracer = trace.get_tracer("a plugin")
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(item):
-        with tracer.start_as_current_span("test"):
-            yield
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_setup(item):
-        with tracer.start_as_current_span("setup"):
-            yield
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_fixture_setup(fixturedef):
-        with tracer.start_as_current_span("fixture"):
-            yield
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_call(item):
-        with tracer.start_as_current_span("call"):
-            yield
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_teardown(item):
-        with tracer.start_as_current_span("teardown"):
-            yield
-
-    def pytest_fixture_post_finalizer(fixturedef):
-        tracer.start_span("finalizer").end()
-"""
-
-
+@pytest.mark.usefixtures("plugin_that_traces")
 def test_a_plugin_that_keeps_a_span_open_around_the_test_stays_outside(
     pytester: pytest.Pytester, run: Run
 ) -> None:
-    pytester.makeconftest(PLUGIN_THAT_TRACES)
     pytester.makepyfile("""
         import pytest
         from app import open_span

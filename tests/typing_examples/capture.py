@@ -20,7 +20,6 @@ def queries(spans: SpanCapture) -> None:
     assert_type(spans.unfinished, tuple[SpanNode, ...])
     assert_type(spans.wait_until(lambda: len(spans) > 3, 1), bool)
     assert_type(spans.notes, tuple[str, ...])
-    assert_type(spans.sampled_out, int | None)
     assert_type(spans.text() + spans.suggest(exact=True) + spans.why_empty(), str)
     assert_type(spans.exporter, InMemorySpanExporter)
     spans.attach(TracerProvider())
