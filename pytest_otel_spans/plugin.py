@@ -166,9 +166,15 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
     """Call no snapshot unused after a run that was cut short: tests may not have come to it."""
     cut = session.shouldfail or session.shouldstop or exitstatus == pytest.ExitCode.INTERRUPTED
-    if cut and session.config.stash.get(_LOCKED, False):
+    if cut and (session.config.stash.get(_LOCKED, False) or _would_compare(session)):
         session.config.option.disable_unused_snapshots = True
     yield
+
+
+def _would_compare(session: pytest.Session) -> bool:
+    """Whether a test that was collected, though never begun, compares snapshots of spans."""
+    items = getattr(session, "items", ())
+    return any("span_snapshot" in getattr(item, "fixturenames", ()) for item in items)
 
 
 def _require(fixture: str, *packages: tuple[str, str]) -> None:

@@ -476,6 +476,27 @@ def test_a_run_that_is_cut_short_deletes_and_reports_nothing(
     snapshots("-x", *workers).stdout.no_fnmatch_line("* unused*")
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "2", "-p", "xdist")], ids=["alone", "xdist"])
+def test_a_module_that_cannot_be_imported_costs_no_other_its_snapshots(
+    pytester: pytest.Pytester, snapshots: Run, workers: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from app import open_span
+
+        def test_run(spans, span_snapshot):
+            open_span("a")
+            assert spans == span_snapshot
+        """
+    )
+    snapshots(UPDATE).assert_outcomes(passed=1)
+    pytester.makepyfile(test_broken="import nothing_of_that_name")
+
+    assert snapshots(UPDATE, *workers).ret != 0
+
+    assert names(pytester) == ["test_run.spans"]
+
+
 def test_workers_lose_nothing(pytester: pytest.Pytester, snapshots: Run) -> None:
     pytester.makepyfile(
         test_it="""
