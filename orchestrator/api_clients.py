@@ -1,7 +1,7 @@
 """The one door to models: one call, one span, however many requests it takes.
 
-In this order: the run's deadline, a reservation for the worst case, a timeout, the provider, what
-it cost, the span, the events.
+In this order: the run's deadline, the model's breaker, a reservation for the worst case, a timeout,
+the provider, what it cost, the span, the events; a retry begins at the deadline again.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final, Protocol, runtime_checkable
 
 from orchestrator import spans
+from orchestrator.admission import Gate
 from orchestrator.budget import Deadline, Ledger, Reservation
 from orchestrator.calls import Call, Outcome
 from orchestrator.catalogue import Catalogue, ModelEntry
@@ -58,6 +59,7 @@ class UnifiedClient:
         providers: who answers, by model id.
         ledger: the run's money.
         deadline: the run's time.
+        gate: who may be asked.
         hooks: told of every call.
         clock: time for latencies and back-off; timeouts are the event loop's.
         retries: how often, and after how long, a failed request is sent again.
@@ -72,6 +74,7 @@ class UnifiedClient:
         providers: Mapping[str, Provider],
         ledger: Ledger,
         deadline: Deadline,
+        gate: Gate,
         hooks: HookRegistry,
         clock: Clock,
         retries: Retries | None = None,
@@ -82,6 +85,7 @@ class UnifiedClient:
         self._providers = providers
         self._ledger = ledger
         self._deadline = deadline
+        self._gate = gate
         self._hooks = hooks
         self._clock = clock
         self._retries = retries or Retries()
@@ -105,6 +109,7 @@ class UnifiedClient:
         task: Task | None = None,
         iteration: int = 0,
         fallback_from: str | None = None,
+        others: tuple[ModelEntry, ...] = (),
     ) -> Answer:
         """Ask a model, and ask again where that may help.
 
@@ -115,9 +120,12 @@ class UnifiedClient:
             task: for which task; None while planning.
             iteration: of that task, from 1.
             fallback_from: the model that failed before, where this one stands in for it.
+            others: who could serve as well; while none of them can, a model that is left alone
+                after failures is waited for.
 
         Raises:
             ProviderError: no request was answered.
+            CircuitOpen: the model keeps failing and is left alone.
             InvalidOutput: the answer is empty or cut off; it is paid all the same.
             BudgetExceeded: the worst case does not fit into what is left.
             TimeExceeded: the run's time is over.
@@ -131,6 +139,7 @@ class UnifiedClient:
             task=task,
             iteration=iteration,
             fallback_from=fallback_from,
+            others=others,
             asked_s=self._clock.monotonic(),
         )
         await self._hooks.emit(call.started(self._project_id))
@@ -178,18 +187,34 @@ class UnifiedClient:
         worst = worst_case(call.entry, call.prompt)
         while True:
             self._deadline.check()
+            await self._gate.passable(call)
             try:
                 async with self._ledger.reserve(worst) as reservation:
                     self._deadline.check()
-                    return await self._attempt(call, reservation)
+                    if not await self._gate.enter(call, span):
+                        continue
+                    reply = await self._attempt(call, reservation)
             except ProviderError as error:
-                wait_s = self._retries.wait_s(error, call.attempts)
-                # A wait that the run has no time for helps nobody; another model may.
-                if wait_s is None or wait_s >= self._deadline.remaining():
+                wait_s = self._wait_s(call, error)
+                await self._gate.failed(call, span, error, is_final=wait_s is None)
+                if wait_s is None or not self._gate.may_retry(call):
                     raise
                 if span.is_recording():
                     span.add_event(spans.EVENT_RETRY, call.retried(error, wait_s))
+            else:
+                await self._gate.answered(call, span)
+                return reply
+            finally:
+                self._gate.leave(call)
             await self._clock.sleep(wait_s)
+
+    def _wait_s(self, call: Call, error: ProviderError) -> float | None:
+        """How long to wait before a retry; None: there is none.
+
+        A wait that the run has no time for helps nobody; another model may.
+        """
+        wait_s = self._retries.wait_s(error, call.attempts)
+        return None if wait_s is None or wait_s >= self._deadline.remaining() else wait_s
 
     async def _attempt(self, call: Call, reservation: Reservation) -> Reply:
         """Make one request; whatever becomes of it, what it cost is settled."""

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Final
 
 from orchestrator import spans
+from orchestrator.breaker import Trial
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import InvalidOutput, ProviderError
 from orchestrator.events import CallCompleted, CallStarted
@@ -38,6 +39,8 @@ class Call:
     task: Task | None
     iteration: int
     fallback_from: str | None
+    others: tuple[ModelEntry, ...]
+    """Who could serve as well; while none of them can, a resting model is waited for."""
     asked_s: float
     sent_s: float | None = None
     ended_s: float = 0.0
@@ -47,6 +50,8 @@ class Call:
     cost: Decimal = Decimal(0)
     usage: Usage = field(default_factory=Usage)
     reply: Reply | None = None
+    trial: Trial | None = None
+    """The leave of the request that is under way."""
 
     @property
     def task_id(self) -> str | None:

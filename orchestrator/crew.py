@@ -7,7 +7,6 @@ from typing import Literal, TypeVar
 
 from orchestrator import prompts, spans, structured
 from orchestrator.answers import CritiqueAnswer, ScoreAnswer
-from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import CallFailed
 from orchestrator.events import ModelChosen
 from orchestrator.models import (
@@ -25,7 +24,7 @@ from orchestrator.workshop import Workshop
 
 T = TypeVar("T")
 Part = Literal["author", "reviewer"]
-Operation = Callable[[ModelEntry, str | None], Awaitable[T]]
+Operation = Callable[[Choice, str | None], Awaitable[T]]
 """Something asked of a model; the string names the model that failed before it, if one did."""
 
 
@@ -58,8 +57,8 @@ class Crew:
             PolicyViolation: policies leave nobody to write.
         """
 
-        async def ask(model: ModelEntry, failed: str | None) -> str:
-            return (await self._call(model, failed, call_type, prompt)).text
+        async def ask(choice: Choice, failed: str | None) -> str:
+            return (await self._call(choice, failed, call_type, prompt)).text
 
         return await self._recoverable("author", ask)
 
@@ -67,12 +66,12 @@ class Crew:
         """Have the reviewer say what is missing; raises as `write` does."""
         prompt = prompts.critique_prompt(self._shop.brief, self._task, output)
 
-        async def ask(model: ModelEntry, failed: str | None) -> Critique:
+        async def ask(choice: Choice, failed: str | None) -> Critique:
             def read(answer: CritiqueAnswer) -> Critique:
-                return Critique(points=tuple(answer.points), reviewer=model.id)
+                return Critique(points=tuple(answer.points), reviewer=choice.model.id)
 
             return await structured.ask(
-                partial(self._call, model, failed, "critique"), prompt, CritiqueAnswer, read
+                partial(self._call, choice, failed, "critique"), prompt, CritiqueAnswer, read
             )
 
         return await self._recoverable("reviewer", ask)
@@ -81,9 +80,9 @@ class Crew:
         """Have the reviewer score the text, from 0 to 1, and say why; raises as `write` does."""
         prompt = prompts.score_prompt(self._shop.brief, self._task, output)
 
-        async def ask(model: ModelEntry, failed: str | None) -> ScoreAnswer:
+        async def ask(choice: Choice, failed: str | None) -> ScoreAnswer:
             return await structured.ask(
-                partial(self._call, model, failed, "evaluate"),
+                partial(self._call, choice, failed, "evaluate"),
                 prompt,
                 ScoreAnswer,
                 lambda answer: answer,
@@ -118,11 +117,11 @@ class Crew:
                 },
             )
 
-    async def _model(self, part: Part) -> ModelEntry:
+    async def _choice(self, part: Part) -> Choice:
         """Who does this part; chosen when first needed."""
         if part not in self._choices:
             self._choices[part] = await self._choose(part, part)
-        return self._choices[part].model
+        return self._choices[part]
 
     async def _choose(self, part: Part, role: Role) -> Choice:
         shop = self._shop
@@ -147,16 +146,16 @@ class Crew:
 
     async def _recoverable(self, part: Part, operation: Operation[T]) -> T:
         try:
-            return await operation(await self._model(part), None)
+            return await operation(await self._choice(part), None)
         except CallFailed as failure:
             reason = failure.code
 
             async def attempt(strategy: Strategy) -> T | None:
-                failed = self._choices[part].model
+                failed = self._choices[part]
                 if strategy == "fallback_model":
                     # Whoever does not answer one part does not answer the other.
                     await self._replace(part, reason, barred_from=("author", "reviewer"))
-                    return await operation(self._choices[part].model, failed.id)
+                    return await operation(self._choices[part], failed.model.id)
                 if strategy == "auto_retry":
                     return await operation(failed, None)
                 return None
@@ -167,13 +166,14 @@ class Crew:
             return result
 
     async def _call(
-        self, model: ModelEntry, failed: str | None, call_type: CallType, prompt: Prompt
+        self, choice: Choice, failed: str | None, call_type: CallType, prompt: Prompt
     ) -> Answer:
         return await self._shop.client.call(
-            model.id,
+            choice.model.id,
             prompt,
             call_type=call_type,
             task=self._task,
             iteration=self.iteration,
             fallback_from=failed,
+            others=choice.others,
         )

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from orchestrator import audit, prices, providers, run_span, tracing
 from orchestrator.audit import AuditLog
+from orchestrator.breaker import Breakers
 from orchestrator.budget import Budget
 from orchestrator.catalogue import Catalogue, shipped_catalogue
 from orchestrator.clock import SystemClock
@@ -27,7 +28,7 @@ from orchestrator.workshop import House, Workshop, open_workshop
 
 
 class Orchestrator:
-    """Runs projects; an instance may run several at once, and they share nothing but telemetry.
+    """Runs projects; several at once share what is known of models, and nothing else.
 
     Args:
         catalogue: the models there are; the shipped ones unless given.
@@ -82,6 +83,7 @@ class Orchestrator:
             budget=budget or Budget(),
             settings=settings or Settings(),
             telemetry=telemetry,
+            breakers=Breakers(clock),
             hooks=HookRegistry([telemetry, *([self._audit] if self._audit else ()), *hooks]),
             clock=clock,
             state_dir=state_dir,

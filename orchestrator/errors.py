@@ -4,6 +4,7 @@ OrchestratorError
 ├── InputError              something the user can mend; exit code 2
 │   └── TracingUnavailable  the tracing extra is not installed
 ├── CallFailed              one logical call, or the answer it gave, is lost
+│   ├── CircuitOpen         the model keeps failing and is left alone for a while
 │   ├── NoModelLeft         every model that is ready was tried before
 │   ├── ProviderError       the provider refused or broke off
 │   └── InvalidOutput       an answer that cannot be used: empty, cut off, not the shape asked for
@@ -46,6 +47,12 @@ class CallFailed(OrchestratorError):
     """One logical call failed after everything its door may try."""
 
     error_type = "call_failed"
+
+
+class CircuitOpen(CallFailed):
+    """The model was not asked, because it keeps failing."""
+
+    error_type = "circuit_open"
 
 
 class NoModelLeft(CallFailed):

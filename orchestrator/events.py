@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from orchestrator.models import (
+    BreakerState,
     Brief,
     CallType,
     Plan,
@@ -96,6 +97,25 @@ class PolicyDecided(Event):
     """Those that may serve."""
     violations: tuple[Violation, ...] = ()
     """Of all candidates, the merely monitored included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged(Event):
+    """A model that keeps failing is left alone, tried again, or back."""
+
+    provider: str
+    model: str
+    from_state: BreakerState
+    to_state: BreakerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderDisabled(Event):
+    """A provider refused the key: this run sends nothing more to it."""
+
+    provider: str
+    reason: str
+    """The sentence that says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

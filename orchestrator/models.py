@@ -24,6 +24,9 @@ TaskType = Literal[
 
 TASK_TYPES: Final[tuple[TaskType, ...]] = get_args(TaskType)
 
+BreakerState = Literal["closed", "open", "half_open"]
+"""Of a model's circuit breaker: everybody may ask it, nobody may, one request tries it again."""
+
 Role = Literal["planner", "author", "reviewer", "fallback"]
 """Why a model is being chosen."""
 

@@ -12,7 +12,7 @@ from orchestrator.answers import PlanAnswer, PlannedTask
 from orchestrator.api_clients import UnifiedClient
 from orchestrator.errors import CallFailed, PolicyViolation
 from orchestrator.models import Answer, Brief, Plan, Prompt, Settings, Task
-from orchestrator.routing import Router
+from orchestrator.routing import Choice, Router
 from orchestrator.tracing import traced_decompose
 
 
@@ -36,7 +36,7 @@ class Planner:
         max_tasks = self._settings.max_tasks
         with traced_decompose() as span:
             choice = await self._router.choose("planner")
-            desk = _Desk(self._client, self._router, choice.model.id)
+            desk = _Desk(self._client, self._router, choice)
             plan = await structured.ask(
                 desk.call,
                 prompts.plan_prompt(brief, max_tasks),
@@ -51,10 +51,10 @@ class Planner:
 class _Desk:
     """The model that plans; when its call is lost, another one takes the seat, once."""
 
-    def __init__(self, client: UnifiedClient, router: Router, model: str) -> None:
+    def __init__(self, client: UnifiedClient, router: Router, choice: Choice) -> None:
         self._client = client
         self._router = router
-        self._model = model
+        self._choice = choice
         self._before: str | None = None
 
     async def call(self, prompt: Prompt) -> Answer:
@@ -67,15 +67,21 @@ class _Desk:
 
     async def _replaced(self) -> bool:
         try:
-            choice = await self._router.choose("planner", excluded=frozenset({self._model}))
+            choice = await self._router.choose(
+                "planner", excluded=frozenset({self._choice.model.id})
+            )
         except (CallFailed, PolicyViolation):  # nobody else: what counts is how the call failed
             return False
-        self._before, self._model = self._model, choice.model.id
+        self._before, self._choice = self._choice.model.id, choice
         return True
 
     async def _ask(self, prompt: Prompt) -> Answer:
         return await self._client.call(
-            self._model, prompt, call_type="decompose", fallback_from=self._before
+            self._choice.model.id,
+            prompt,
+            call_type="decompose",
+            fallback_from=self._before,
+            others=self._choice.others,
         )
 
 

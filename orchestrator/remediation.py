@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from orchestrator import spans
-from orchestrator.errors import CallFailed, NoModelLeft, PolicyViolation
+from orchestrator.errors import CallFailed, CircuitOpen, NoModelLeft, PolicyViolation
 from orchestrator.events import RemediationTried
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Strategy
@@ -24,6 +24,7 @@ DEFAULT_PLANS: Final[Mapping[str, RecoveryPlan]] = MappingProxyType(
     {
         "authentication": REPLACE,
         "bad_request": REPLACE,
+        CircuitOpen.error_type: REPLACE,
         "context_length_exceeded": REPLACE,
         "insufficient_quota": REPLACE,
         "model_not_found": REPLACE,

@@ -1,11 +1,12 @@
 """Who may serve, and who of them serves best."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from orchestrator.admission import Gate
 from orchestrator.catalogue import Catalogue, ModelEntry
 from orchestrator.errors import InputError, NoModelLeft
 from orchestrator.models import Role
@@ -40,6 +41,8 @@ class Choice:
     reason: str
     crosses: bool
     """It is of another provider than the author whose work it judges."""
+    others: tuple[ModelEntry, ...] = ()
+    """Who could have served as well."""
 
 
 class Router:
@@ -47,10 +50,12 @@ class Router:
 
     def __init__(
         self,
+        *,
         catalogue: Catalogue,
         ready: Collection[str],
         policies: PolicyEngine,
         telemetry: TelemetryCollector,
+        gate: Gate,
         pins: Mapping[Role, str] = _NO_PINS,
     ) -> None:
         """Take the run's models.
@@ -61,6 +66,7 @@ class Router:
         self._ready = tuple(model for model in catalogue.entries() if model.id in ready)
         self._policies = policies
         self._telemetry = telemetry
+        self._gate = gate
         self._pins = pins
         self._refuse_unready(catalogue)
 
@@ -85,7 +91,8 @@ class Router:
 
         Raises:
             PolicyViolation: policies exclude every candidate; the sentence names the rules.
-            NoModelLeft: every ready model is excluded by the caller.
+            NoModelLeft: every ready model is excluded by the caller, or its provider refused the
+                key.
         """
         pinned = self._pins.get(role)
         candidates = tuple(model for model in self._ready if model.id not in excluded)
@@ -103,7 +110,23 @@ class Router:
         )
         if not verdict.passed:
             raise violation_of(verdict, role)
-        return self._best(verdict.allowed, author)
+        choice = self._best(self._awake(verdict.allowed, role), author)
+        others = tuple(model for model in verdict.allowed if model is not choice.model)
+        return replace(choice, others=others)
+
+    def _awake(self, allowed: Sequence[ModelEntry], role: Role) -> Sequence[ModelEntry]:
+        """Those that may be asked now, or else the one that is tried again first.
+
+        Raises:
+            NoModelLeft: nothing more is sent to any of them.
+        """
+        gate = self._gate
+        fit = [model for model in allowed if gate.refusal(model) is None]
+        if not fit:
+            whys = dict.fromkeys(str(gate.refusal(model)) for model in allowed)
+            raise NoModelLeft(f"No model is left to serve as {role}. {' '.join(whys)}")
+        awake = [model for model in fit if gate.rest_s(model) is None]
+        return awake or [min(fit, key=lambda model: gate.rest_s(model) or 0.0)]
 
     def _best(self, allowed: Sequence[ModelEntry], author: ModelEntry | None) -> Choice:
         """The highest score among the most independent; in a tie the catalogue's order decides."""

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.admission import Gate
 from orchestrator.api_clients import UnifiedClient
+from orchestrator.breaker import Breakers
 from orchestrator.budget import Budget, Deadline, Ledger
 from orchestrator.catalogue import Catalogue
 from orchestrator.hooks import HookRegistry
@@ -28,6 +30,7 @@ class House:
     budget: Budget
     settings: Settings
     telemetry: TelemetryCollector
+    breakers: Breakers
     hooks: HookRegistry
     clock: Clock
     state_dir: Path | None
@@ -55,6 +58,14 @@ def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
         InputError: no model is ready, or a pinned one is not.
     """
     ledger = Ledger(house.budget.max_usd)
+    deadline = Deadline(house.clock, house.budget.max_time_s)
+    gate = Gate(
+        project_id=project_id,
+        breakers=house.breakers,
+        deadline=deadline,
+        hooks=house.hooks,
+        clock=house.clock,
+    )
     policies = PolicyEngine(
         house.policies, project_id=project_id, hooks=house.hooks, telemetry=house.telemetry
     )
@@ -67,12 +78,18 @@ def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
             catalogue=house.catalogue,
             providers=house.providers,
             ledger=ledger,
-            deadline=Deadline(house.clock, house.budget.max_time_s),
+            deadline=deadline,
+            gate=gate,
             hooks=house.hooks,
             clock=house.clock,
         ),
         router=Router(
-            house.catalogue, tuple(house.providers), policies, house.telemetry, house.pins
+            catalogue=house.catalogue,
+            ready=tuple(house.providers),
+            policies=policies,
+            telemetry=house.telemetry,
+            gate=gate,
+            pins=house.pins,
         ),
         remediation=RemediationEngine(project_id=project_id, hooks=house.hooks),
         hooks=house.hooks,

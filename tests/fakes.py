@@ -6,7 +6,9 @@ import selectors
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+from orchestrator.admission import Gate
 from orchestrator.api_clients import UnifiedClient
+from orchestrator.breaker import Breakers
 from orchestrator.budget import Deadline, Ledger
 from orchestrator.catalogue import Catalogue, ModelEntry
 from orchestrator.events import Event
@@ -44,6 +46,24 @@ def reply(
     return Reply(text=text, usage=usage, finish_reason=finish_reason, **facts)
 
 
+def gate(
+    clock: Clock | None = None,
+    *,
+    breakers: Breakers | None = None,
+    deadline: Deadline | None = None,
+    hooks: HookRegistry | None = None,
+) -> Gate:
+    """A gate that knows nothing of any model yet."""
+    clock = clock or ManualClock()
+    return Gate(
+        project_id="p1",
+        breakers=breakers or Breakers(clock),
+        deadline=deadline or Deadline(clock),
+        hooks=hooks or HookRegistry(),
+        clock=clock,
+    )
+
+
 def door(
     providers: Mapping[str, Provider],
     *entries: ModelEntry,
@@ -51,18 +71,22 @@ def door(
     max_time_s: float | None = None,
     hook: Hook | None = None,
     clock: Clock | None = None,
+    breakers: Breakers | None = None,
     **settings: Any,
 ) -> UnifiedClient:
     """The door to these providers, with no limits and no jitter unless told otherwise."""
     clock = clock or ManualClock()
     settings = {"retries": Retries(jitter=lambda: 1.0)} | settings
+    deadline = Deadline(clock, max_time_s)
+    hooks = HookRegistry([hook] if hook else [])
     return UnifiedClient(
         project_id="p1",
         catalogue=catalogue(*(entries or map(model, providers))),
         providers=providers,
         ledger=ledger or Ledger(),
-        deadline=Deadline(clock, max_time_s),
-        hooks=HookRegistry([hook] if hook else []),
+        deadline=deadline,
+        gate=gate(clock, breakers=breakers, deadline=deadline, hooks=hooks),
+        hooks=hooks,
         clock=clock,
         **settings,
     )

@@ -19,7 +19,7 @@ from orchestrator.policy_engine import PolicyEngine
 from orchestrator.prompts import Heading, sections
 from orchestrator.routing import Router
 from orchestrator.telemetry import TelemetryCollector
-from tests.fakes import ScriptedProvider, catalogue, door, model
+from tests.fakes import ScriptedProvider, catalogue, door, gate, model
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -54,7 +54,11 @@ def planner(
     telemetry = TelemetryCollector()
     engine = PolicyEngine(policies, project_id="p1", hooks=HookRegistry(), telemetry=telemetry)
     router = Router(
-        catalogue=catalogue(*entries), ready=tuple(named), policies=engine, telemetry=telemetry
+        catalogue=catalogue(*entries),
+        ready=tuple(named),
+        policies=engine,
+        telemetry=telemetry,
+        gate=gate(),
     )
     return Planner(door(named, *entries), router, settings or Settings())
 

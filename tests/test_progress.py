@@ -11,6 +11,7 @@ from orchestrator.cli.live_tree import Board, LiveTree, draw
 from orchestrator.cli.progress import LineProgress, headline
 from orchestrator.events import (
     AttemptScored,
+    BreakerChanged,
     BudgetThresholdPassed,
     CallCompleted,
     CallStarted,
@@ -19,6 +20,7 @@ from orchestrator.events import (
     PolicyDecided,
     ProjectCompleted,
     ProjectStarted,
+    ProviderDisabled,
     RemediationTried,
     TaskCompleted,
     TaskStarted,
@@ -99,6 +101,10 @@ RUN: Sequence[Event] = (
         ),
     ),
     *call("generate", "t1"),
+    BreakerChanged(
+        project_id="p-1", provider="one", model="author-1", from_state="closed", to_state="open"
+    ),
+    ProviderDisabled(project_id="p-1", provider="two", reason="Set TWO_KEY to a valid key."),
     RemediationTried(
         project_id="p-1", task_id="t1", strategy="auto_retry", trigger="timeout", success=True
     ),
@@ -132,6 +138,8 @@ def test_a_pipe_gets_one_line_for_each_thing_that_matters() -> None:
         "run p-1: Build a rate limiter\n"
         "plan: 2 tasks\n"
         "t1 started: Write [red]it�[2J all\n"
+        "author-1 of one: keeps failing and is left alone for a while\n"
+        "two is not asked again in this run: Set TWO_KEY to a valid key.\n"
         "t1 after timeout: auto_retry helped\n"
         "budget: 50% spent ($0.5000)\n"
         "t1 completed: 1 iteration, author-1\n"

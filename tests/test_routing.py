@@ -4,8 +4,11 @@ from decimal import Decimal
 
 import pytest
 
+from orchestrator.admission import Gate
+from orchestrator.breaker import Breakers
+from orchestrator.budget import Deadline
 from orchestrator.catalogue import Catalogue, ModelEntry, Price
-from orchestrator.errors import InputError, NoModelLeft, PolicyViolation
+from orchestrator.errors import InputError, NoModelLeft, PolicyViolation, ProviderError
 from orchestrator.events import AttemptScored, CallCompleted
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Usage
@@ -14,17 +17,25 @@ from orchestrator.policy_engine import PolicyEngine
 from orchestrator.routing import Router, expected_quality
 from orchestrator.telemetry import Profile, TelemetryCollector
 from pytest_otel_spans import assert_span_tree, span
+from tests.fakes import ManualClock, gate
 
 
 def model(name, provider="north", **facts):
     return ModelEntry(id=name, provider=provider, api="offline", **facts)
 
 
-def router(*models, policies=(), telemetry=None, ready=None, pins=None):
+def router(*models, policies=(), telemetry=None, ready=None, pins=None, watch=None):
     telemetry = telemetry or TelemetryCollector()
     judge = PolicyEngine(policies, project_id="p", hooks=HookRegistry(), telemetry=telemetry)
     ready = [entry.id for entry in models] if ready is None else ready
-    return Router(Catalogue(models=models), ready, judge, telemetry, pins or {})
+    return Router(
+        catalogue=Catalogue(models=models),
+        ready=ready,
+        policies=judge,
+        telemetry=telemetry,
+        gate=watch or gate(),
+        pins=pins or {},
+    )
 
 
 def hard(**rules):
@@ -246,6 +257,55 @@ async def test_a_pinned_reviewer_crosses_when_it_is_of_another_provider():
     choice = await router(GOOD, other, pins={"reviewer": "other"}).choose("reviewer", author=GOOD)
 
     assert choice.crosses is True
+
+
+class Watch(Gate):
+    """A gate with these findings: how long each resting model rests, who refused the key."""
+
+    def __init__(self, resting=None, refused=()):
+        clock = ManualClock()
+        super().__init__(
+            project_id="p",
+            breakers=Breakers(clock),
+            deadline=Deadline(clock),
+            hooks=HookRegistry(),
+            clock=clock,
+        )
+        self._resting, self._refused = resting or {}, refused
+
+    def rest_s(self, model):
+        return self._resting.get(model.id)
+
+    def refusal(self, model):
+        if model.id not in self._refused:
+            return None
+        return ProviderError("Set A_KEY.", code="authentication", retryable=False)
+
+
+async def test_a_model_that_is_left_alone_is_passed_over():
+    choice = await router(GOOD, FAIR, watch=Watch({"good": 9.0})).choose("author")
+
+    assert choice.model == FAIR
+    assert choice.others == (GOOD,)
+
+
+async def test_where_every_model_is_left_alone_the_first_to_be_tried_again_serves():
+    routes = router(GOOD, FAIR, model("last"), watch=Watch({"good": 9.0, "fair": 2.0, "last": 5.0}))
+
+    assert (await routes.choose("author")).model == FAIR
+
+
+async def test_who_refused_the_key_is_passed_over_even_when_the_others_are_left_alone():
+    choice = await router(GOOD, FAIR, watch=Watch({"fair": 9.0}, refused=["good"])).choose("author")
+
+    assert choice.model == FAIR
+
+
+async def test_when_everybody_refused_the_key_the_sentence_says_what_to_do():
+    with pytest.raises(NoModelLeft) as failure:
+        await router(GOOD, FAIR, watch=Watch(refused=["good", "fair"])).choose("author")
+
+    assert str(failure.value) == "No model is left to serve as author. Set A_KEY."
 
 
 def test_without_a_ready_model_the_keys_are_named():

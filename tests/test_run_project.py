@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from orchestrator import spans as schema
+from orchestrator.breaker import FAILURES_TO_OPEN
 from orchestrator.budget import Budget
 from orchestrator.errors import InputError, ProviderError
 from orchestrator.events import ModelChosen, ProjectCompleted, RemediationTried
@@ -17,6 +18,7 @@ from tests.fakes import ManualClock, Recorder, reply
 from tests.stories import Script, asked, cast, critique, plan, score, stage
 
 REFUSED = ProviderError("No.", code="authentication", retryable=False, status_code=401)
+BARRED = ProviderError("No.", code="permission_denied", retryable=False, status_code=403)
 TOO_FAST = ProviderError(
     "Too fast.", code="rate_limit_exceeded", retryable=True, retry_after_s=2.0, status_code=429
 )
@@ -323,9 +325,9 @@ async def test_a_task_that_nothing_saves_fails_and_skips_only_its_dependants(tra
     models = cast(
         ann=Script(
             decompose=plan(("a", []), ("b", ["a"]), ("c", []), ("d", ["b"])),
-            generate=[REFUSED, "c"],
+            generate=[BARRED, "c"],
         ),
-        bob=Script(generate=REFUSED),
+        bob=Script(generate=BARRED),
     )
 
     state = await run(models, settings=Settings(concurrency=1))
@@ -339,7 +341,7 @@ async def test_a_task_that_nothing_saves_fails_and_skips_only_its_dependants(tra
         "Write d": TaskStatus.SKIPPED,
     }
     assert state.status is RunStatus.FAILED
-    lost = span("task:*", {"orchestrator.task.status": "failed"}, ...).error("authentication")
+    lost = span("task:*", {"orchestrator.task.status": "failed"}, ...).error("permission_denied")
     skipped = span(
         "task:*", {"orchestrator.task.status": "skipped", "orchestrator.task.skipped_because": str}
     ).ok()
@@ -350,8 +352,53 @@ async def test_a_task_that_nothing_saves_fails_and_skips_only_its_dependants(tra
             {"status": "FAILED", "orchestrator.tasks.failed": 1},
             DECOMPOSE,
             any_order(lost, skipped.times(2), span("task:*", CHECK, *ITERATION).ok()),
-        ).error("authentication"),
+        ).error("permission_denied"),
     )
+
+
+async def test_a_model_that_keeps_failing_is_left_alone_by_the_tasks_that_follow(traced):
+    down = ProviderError("Down.", code="server_error", retryable=True, status_code=500)
+    tasks = plan(*((name, []) for name in "abcd"))
+    models = cast(
+        ann=Script(decompose=tasks, generate=down), bob=Script(), cyd=Script(generate=reply("C."))
+    )
+
+    state = await run(models, settings=Settings(concurrency=1))
+
+    assert state.status is RunStatus.SUCCESS
+    assert asked(models["ann"]).count("generate") == FAILURES_TO_OPEN
+    opening = {"provider": "ann_inc", "from_state": "closed", "to_state": "open"}
+    assert_span_tree(
+        traced,
+        span(
+            "run_project",
+            ...,
+            span(
+                "task:t1",
+                span("llm_call:generate", {"model": "ann", "orchestrator.llm.attempts": 4}),
+                ...,
+                span(
+                    "remediation",
+                    {"strategy": "auto_retry", "success": False},
+                    span("llm_call:generate", {"model": "ann"}).event(
+                        "orchestrator.circuit_breaker", opening
+                    ),
+                ),
+                span("remediation", {"strategy": "fallback_model", "success": True}, ...),
+                ...,
+            ),
+            span("task:*", CHECK, span("llm_call:generate", {"model": "bob"}), ...).times(3),
+        ),
+    )
+
+
+async def test_a_provider_that_refused_the_key_is_asked_once(traced):
+    models = cast(ann=Script(decompose=plan(("a", []), ("b", [])), generate=REFUSED), bob=Script())
+
+    state = await run(models, settings=Settings(concurrency=1))
+
+    assert state.status is RunStatus.SUCCESS
+    assert asked(models["ann"]) == ["decompose", "generate"]
 
 
 async def test_a_policy_that_blocks_a_provider_is_obeyed_on_every_hop(traced):

@@ -1,10 +1,17 @@
 """What happens, as plain lines: for pipes, log files and terminals that cannot draw."""
 
+from collections.abc import Mapping
 from functools import singledispatch
-from typing import TextIO
+from typing import Final, TextIO
 
 from orchestrator import events, legible
-from orchestrator.models import TaskResult
+from orchestrator.models import BreakerState, TaskResult
+
+_BREAKER: Final[Mapping[BreakerState, str]] = {
+    "open": "keeps failing and is left alone for a while",
+    "half_open": "is tried again",
+    "closed": "answers again",
+}
 
 
 class LineProgress:
@@ -51,6 +58,16 @@ def _(event: events.TaskCompleted) -> str:
 def _(event: events.RemediationTried) -> str:
     outcome = "helped" if event.success else "did not help"
     return f"{event.task_id} after {event.trigger}: {event.strategy} {outcome}"
+
+
+@headline.register
+def _(event: events.BreakerChanged) -> str:
+    return f"{event.model} of {event.provider}: {_BREAKER[event.to_state]}"
+
+
+@headline.register
+def _(event: events.ProviderDisabled) -> str:
+    return f"{event.provider} is not asked again in this run: {event.reason}"
 
 
 @headline.register

@@ -220,9 +220,9 @@ _LLM_CALL = SpanSpec(
         ),
         EventSpec(
             name=names.EVENT_CIRCUIT_BREAKER,
-            brief="a provider's breaker changed",
+            brief="the breaker of this model changed",
             keys=(
-                _end(names.EVENT_CIRCUIT_BREAKER_PROVIDER, "str", "whose"),
+                _end(names.EVENT_CIRCUIT_BREAKER_PROVIDER, "str", "who serves the model"),
                 _end(
                     names.EVENT_CIRCUIT_BREAKER_FROM_STATE, "str", "`closed`, `open`, `half_open`"
                 ),
