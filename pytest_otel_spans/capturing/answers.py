@@ -10,8 +10,9 @@ from pytest_otel_spans.explaining.slips import close_names
 from pytest_otel_spans.explaining.wording import own_lines
 from pytest_otel_spans.matching.facts import own_differences
 from pytest_otel_spans.matching.path import Selector, as_path, select
-from pytest_otel_spans.patterns.expected import Path, SpanPattern
+from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.names import name_matches
+from pytest_otel_spans.patterns.paths import Path
 from pytest_otel_spans.text.render import counted, outline, path_text
 from pytest_otel_spans.tree import Forest, SpanNode
 
@@ -51,7 +52,7 @@ def nothing_matches(selector: Selector, forest: Forest, why_empty: str) -> str:
     return f"0 spans match {selector!r}{closest}\n\n{outline(forest)}"
 
 
-def _closest(path: Path, forest: Forest) -> str:
+def _closest(path: Path[SpanPattern], forest: Forest) -> str:
     """Blame the first step after which nothing is left."""
     for step, (axis, pattern) in enumerate(zip(path.axes, path.patterns, strict=True)):
         if select(forest, Path(path.axes[: step + 1], path.patterns[: step + 1])):

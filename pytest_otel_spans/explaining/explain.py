@@ -17,8 +17,7 @@ from pytest_otel_spans.explaining.strays import level_below
 from pytest_otel_spans.explaining.surplus import Surplus
 from pytest_otel_spans.explaining.wording import own_lines, paths_text, pattern_text
 from pytest_otel_spans.matching.match import Alignment, Level, Outcome
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import Member
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
 from pytest_otel_spans.text.layout import draw
 from pytest_otel_spans.text.render import title
 from pytest_otel_spans.tree import SpanNode

@@ -7,8 +7,8 @@ from typing import Final
 
 from pytest_otel_spans.explaining.slips import Slips
 from pytest_otel_spans.matching.match import Outcome
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder
 from pytest_otel_spans.text.render import path_text
 
 __all__ = ["hints"]

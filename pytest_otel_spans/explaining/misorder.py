@@ -8,8 +8,7 @@ from typing import Final, NamedTuple
 
 from pytest_otel_spans.matching.seats import seats_of
 from pytest_otel_spans.matching.siblings import Pair
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import Member
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
 from pytest_otel_spans.text.render import name_text
 from pytest_otel_spans.tree import SpanNode
 

@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 
 from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.match import Alignment, Level, Pair, align
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import Member
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
 from pytest_otel_spans.tree import SpanNode
 
 __all__ = ["Pairing", "pair_up"]

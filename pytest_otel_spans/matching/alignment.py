@@ -12,8 +12,8 @@ from pytest_otel_spans.matching.level import Level, Pair
 from pytest_otel_spans.matching.listing import align_in_order
 from pytest_otel_spans.matching.seats import Usher
 from pytest_otel_spans.nodes import SpanNode
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member, OneOf
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
 from pytest_otel_spans.patterns.slots import MOST_CHOICES, how_many_choices, spelled_out
 
 __all__ = ["Alignment", "Missing", "align"]
@@ -33,7 +33,7 @@ class Missing(NamedTuple):
         before: The position in the siblings before which the missing ones should stand.
     """
 
-    member: SpanPattern | OneOf
+    member: SpanPattern | OneOf[SpanPattern]
     found: int
     before: int
 

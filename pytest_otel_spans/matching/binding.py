@@ -10,8 +10,8 @@ from pytest_otel_spans.matching.facts import own_holds
 from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.level import Pair
 from pytest_otel_spans.nodes import SpanNode
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member, OneOf
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.shapes import labels_in, value_key
 from pytest_otel_spans.patterns.values import absent, label_values, same

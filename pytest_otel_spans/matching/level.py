@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from pytest_otel_spans.matching.facts import Mode
 from pytest_otel_spans.nodes import SpanNode
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder
 
 __all__ = ["Asking", "Court", "Level", "Pair", "Question", "Row"]
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pytest_otel_spans.matching.assignment import Slots, assign, can_fill, can_place
 from pytest_otel_spans.matching.level import Asking, Pair, Row
+from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.groups import AnyOrder
 from pytest_otel_spans.patterns.slots import Slot, choices, least_of, most_of
 
@@ -34,7 +35,7 @@ class _Table(NamedTuple):
 
 
 def mixtures(
-    row: Row, group: AnyOrder, starts: list[int], low: int, high: int
+    row: Row, group: AnyOrder[SpanPattern], starts: list[int], low: int, high: int
 ) -> Asking[dict[int, Mixture]]:
     """Return where the group can end, if it begins at one of the starts.
 

@@ -7,19 +7,20 @@ from typing import Final, TypeAlias
 
 from pytest_otel_spans.matching.binding import binds
 from pytest_otel_spans.matching.judge import Judge
-from pytest_otel_spans.patterns.expected import Axis, Path, PatternLike, SpanPattern, as_selector
+from pytest_otel_spans.patterns.expected import PatternLike, SpanPattern, as_selector
 from pytest_otel_spans.patterns.names import LEADING, SEPARATOR
+from pytest_otel_spans.patterns.paths import Axis, Path
 from pytest_otel_spans.tree import Forest, SpanNode
 
 __all__ = ["Selector", "as_path", "select"]
 
-Selector: TypeAlias = PatternLike | Path
+Selector: TypeAlias = PatternLike | Path[SpanPattern]
 """A path as a text (`"run_project / task:* // llm_call:*"`), a pattern, or patterns joined."""
 
 _AXES: Final[dict[str, Axis]] = {"/": "child", "//": "descendant"}
 
 
-def as_path(selector: Selector) -> Path:
+def as_path(selector: Selector) -> Path[SpanPattern]:
     """Read a selector.
 
     In a text, `/` leads to a child and `//` to any descendant. Both stand between spaces, so

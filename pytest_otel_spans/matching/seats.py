@@ -9,8 +9,8 @@ from typing import NamedTuple
 from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.level import Level, Pair
 from pytest_otel_spans.nodes import SpanNode
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member, OneOf
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.slots import least_of, most_of
 
@@ -27,7 +27,7 @@ class Seat(NamedTuple):
         most: How many siblings it takes at most, None for any number.
     """
 
-    member: SpanPattern | OneOf
+    member: SpanPattern | OneOf[SpanPattern]
     patterns: tuple[SpanPattern, ...]
     least: int
     most: int | None

@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 from pytest_otel_spans.matching.level import Asking, Court, Level, Pair, Row
 from pytest_otel_spans.matching.mixture import Mixture, mixtures, pairs_of_mixture
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder
 from pytest_otel_spans.patterns.slots import least_of, most_of
 
 __all__ = ["Level", "Pair", "arrange"]

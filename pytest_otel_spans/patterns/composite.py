@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Iterator
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pytest_otel_spans.patterns.shapes import value_key
 
-__all__ = ["Composite", "comma_separated"]
+__all__ = ["Composite", "Expectation", "comma_separated"]
+
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class Composite:
@@ -86,6 +88,36 @@ class Composite:
             else:
                 waiting.extend(reversed(list(piece.pieces())))
         return "".join(text)
+
+
+class Expectation(Composite):
+    """What may be expected of spans; it knows the labels and names that stand anywhere in it.
+
+    Attributes:
+        labels: The labels of `same` in it.
+        aliases: The names that `.as_` gives in it.
+        forbids: Whether something in it says what must never stand somewhere.
+    """
+
+    __slots__ = ("aliases", "forbids", "labels")
+    labels: frozenset[str]
+    aliases: frozenset[str]
+    forbids: bool
+
+    def __post_init__(self) -> None:
+        labels, aliases, forbids = self.says()
+        for part in self.inner():
+            if isinstance(part, Expectation):
+                labels = labels | part.labels if part.labels else labels
+                aliases = aliases | part.aliases if part.aliases else aliases
+                forbids = forbids or part.forbids
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "aliases", aliases)
+        object.__setattr__(self, "forbids", forbids)
+
+    def says(self) -> tuple[frozenset[str], frozenset[str], bool]:
+        """Return its own labels and names, and whether it forbids something itself."""
+        return _NONE, _NONE, False
 
 
 def comma_separated(parts: Iterable[str | Composite]) -> Iterator[str | Composite]:

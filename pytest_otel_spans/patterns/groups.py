@@ -3,49 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
-from pytest_otel_spans.patterns.composite import Composite, comma_separated
+from pytest_otel_spans.patterns.composite import Composite, Expectation, comma_separated
 
-if TYPE_CHECKING:  # groups hold patterns, and patterns groups
-    from pytest_otel_spans.patterns.expected import SpanPattern
+__all__ = ["AnyOrder", "Never", "OneOf"]
 
-__all__ = ["AnyOrder", "Member", "Never", "OneOf"]
-
-Member: TypeAlias = "SpanPattern | AnyOrder | OneOf"
-"""What takes a position among siblings."""
-
-_NONE: Final[frozenset[str]] = frozenset()
+P = TypeVar("P", bound=Expectation)
+"""The pattern of one span."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class AnyOrder(Composite):
+class AnyOrder(Expectation, Generic[P]):
     """Members that cover one stretch of siblings in whatever order; made by `any_order`.
 
     Attributes:
         members: What stands there. An `any_order` among those given is merged into this one.
         nevers: What must not stand below the node whose children these are.
         opened: Whether `...` was among the members, which opens that node.
-        labels: The labels of `same` in the members.
-        aliases: The names that `.as_` gives in the members.
-        forbids: Whether a member, or a pattern below it, says what never stands there.
     """
 
     OWN: ClassVar = ("opened",)
     INNER: ClassVar = ("members", "nevers")
 
-    members: tuple[SpanPattern | OneOf, ...]
-    nevers: tuple[SpanPattern, ...] = ()
+    members: tuple[P | OneOf[P], ...]
+    nevers: tuple[P, ...] = ()
     opened: bool = False
-    labels: frozenset[str] = field(init=False)
-    aliases: frozenset[str] = field(init=False)
-    forbids: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", _NONE.union(*(one.labels for one in self.members)))
-        object.__setattr__(self, "aliases", _NONE.union(*(one.aliases for one in self.members)))
-        object.__setattr__(self, "forbids", any(one.forbids for one in self.members))
 
     def pieces(self) -> Iterator[str | Composite]:
         """Yield the parts of `any_order(...)`."""
@@ -56,29 +40,17 @@ class AnyOrder(Composite):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class OneOf(Composite):
+class OneOf(Expectation, Generic[P]):
     """One position among siblings that one of the alternatives takes; made by `one_of`.
 
     Attributes:
         alternatives: What may stand there; one with a count takes as many siblings. No
             alternative is a `OneOf`, those of one that was given are among these.
-        labels: The labels of `same` in the alternatives.
-        aliases: The names that `.as_` gives in the alternatives.
-        forbids: Whether an alternative, or a pattern below it, says what never stands there.
     """
 
     INNER: ClassVar = ("alternatives",)
 
-    alternatives: tuple[SpanPattern | AnyOrder, ...]
-    labels: frozenset[str] = field(init=False)
-    aliases: frozenset[str] = field(init=False)
-    forbids: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        options = self.alternatives
-        object.__setattr__(self, "labels", _NONE.union(*(one.labels for one in options)))
-        object.__setattr__(self, "aliases", _NONE.union(*(one.aliases for one in options)))
-        object.__setattr__(self, "forbids", any(one.forbids for one in options))
+    alternatives: tuple[P | AnyOrder[P], ...]
 
     def pieces(self) -> Iterator[str | Composite]:
         """Yield the parts of `one_of(...)`."""
@@ -88,15 +60,15 @@ class OneOf(Composite):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Never(Composite):
+class Never(Composite, Generic[P]):
     """A span that must not stand anywhere below the node; it takes no position among siblings."""
 
     INNER: ClassVar = ("patterns",)
 
-    patterns: tuple[SpanPattern]
+    patterns: tuple[P]
 
     @property
-    def pattern(self) -> SpanPattern:
+    def pattern(self) -> P:
         """The pattern that nothing may match."""
         return self.patterns[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 __all__ = [
     "LEADING",
@@ -45,7 +45,7 @@ def literal(text: str) -> LiteralName:
     return LiteralName(text)
 
 
-def is_name(value: object) -> bool:
+def is_name(value: object) -> TypeGuard[Name]:
     """Whether `value` can stand for a name."""
     if isinstance(value, re.Pattern):
         return isinstance(value.pattern, str)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pytest_otel_spans.patterns.expectations import Kind, checked_kind, checked_name
 from pytest_otel_spans.patterns.expected import (
     ChildPart,
+    Member,
     Part,
-    Path,
     PatternLike,
     SpanPattern,
     as_selector,
     body_of,
 )
-from pytest_otel_spans.patterns.groups import AnyOrder, Member, Never, OneOf
+from pytest_otel_spans.patterns.groups import AnyOrder, Never, OneOf
 from pytest_otel_spans.patterns.names import Name, literal
+from pytest_otel_spans.patterns.paths import Path
 from pytest_otel_spans.patterns.slots import MOST_CHOICES, how_many_choices
 
 __all__ = [
@@ -65,7 +66,7 @@ def span(name: Name, /, *parts: Part, kind: Kind | None = None, only: bool = Fal
     )
 
 
-def any_order(*parts: ChildPart) -> AnyOrder:
+def any_order(*parts: ChildPart) -> AnyOrder[SpanPattern]:
     """Expect these siblings in whatever order they started.
 
     In an ordered list they cover one stretch of siblings. Each span satisfies one pattern, and
@@ -75,7 +76,7 @@ def any_order(*parts: ChildPart) -> AnyOrder:
     body = body_of(parts, "any_order()")
     if body.attributes:
         raise TypeError("any_order() takes patterns; attributes belong to a span(...)")
-    members: list[SpanPattern | OneOf] = []
+    members: list[SpanPattern | OneOf[SpanPattern]] = []
     for child in body.children:
         members += child.members if isinstance(child, AnyOrder) else [child]
     group = AnyOrder(tuple(members), body.nevers, body.opened)
@@ -87,7 +88,7 @@ def any_order(*parts: ChildPart) -> AnyOrder:
     return group
 
 
-def one_of(*alternatives: PatternLike | AnyOrder | OneOf) -> OneOf:
+def one_of(*alternatives: Member | Name) -> OneOf[SpanPattern]:
     """Expect one of these in one position; an alternative with a count takes that many."""
     __tracebackhide__ = True
     body = body_of(alternatives, "one_of()")
@@ -95,13 +96,13 @@ def one_of(*alternatives: PatternLike | AnyOrder | OneOf) -> OneOf:
         raise TypeError(
             "one_of() takes one or more patterns; `...`, never(...) and attributes stand beside it"
         )
-    members: list[SpanPattern | AnyOrder] = []
+    members: list[SpanPattern | AnyOrder[SpanPattern]] = []
     for child in body.children:
         members += child.alternatives if isinstance(child, OneOf) else [child]
     return OneOf(tuple(members))
 
 
-def never(pattern: PatternLike, /) -> Never:
+def never(pattern: PatternLike, /) -> Never[SpanPattern]:
     """Expect no such span anywhere below the span whose part this is; among roots, anywhere."""
     __tracebackhide__ = True
     return Never((as_selector(pattern, "never()"),))

@@ -7,8 +7,8 @@ from itertools import chain, product
 from math import prod
 from typing import Final, NamedTuple
 
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member, OneOf
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
 
 __all__ = [
     "MOST_CHOICES",
@@ -40,7 +40,7 @@ class Slot(NamedTuple):
     most: int | None
 
 
-def choices(group: AnyOrder) -> Iterator[list[Slot]]:
+def choices(group: AnyOrder[SpanPattern]) -> Iterator[list[Slot]]:
     """Yield the slots of the group, once for each choice of what its `one_of` members stand for.
 
     A `one_of` of single spans is one slot that takes either, and no choice.
@@ -53,7 +53,7 @@ def choices(group: AnyOrder) -> Iterator[list[Slot]]:
         yield list(slots.values())
 
 
-def how_many_choices(group: AnyOrder) -> int:
+def how_many_choices(group: AnyOrder[SpanPattern]) -> int:
     """Count what `choices` would yield."""
     return prod(len(_options(member)) for member in group.members)
 
@@ -80,11 +80,11 @@ def _spelled(member: Member) -> list[Member]:
     return list(chain.from_iterable(map(_spelled, member.alternatives)))
 
 
-def _flat(member: Member) -> tuple[SpanPattern | OneOf, ...]:
+def _flat(member: Member) -> tuple[SpanPattern | OneOf[SpanPattern], ...]:
     return member.members if isinstance(member, AnyOrder) else (member,)
 
 
-def _is_single(member: OneOf) -> bool:
+def _is_single(member: OneOf[SpanPattern]) -> bool:
     return all(isinstance(one, SpanPattern) and not one.counted for one in member.alternatives)
 
 

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from pytest_otel_spans.patterns.composite import Composite, comma_separated
 from pytest_otel_spans.patterns.expectations import ExpectedError
 from pytest_otel_spans.patterns.shapes import describe
-
-if TYPE_CHECKING:  # a pattern spells itself with this
-    from pytest_otel_spans.patterns.expected import SpanPattern
+from pytest_otel_spans.patterns.single import SingleSpan
 
 __all__ = ["spelled"]
 
 
-def spelled(pattern: SpanPattern) -> Iterator[str | Composite]:
-    """Yield the pieces of `span(...)` and of the verbs that follow it."""
+def spelled(
+    pattern: SingleSpan,
+    parts: Iterable[str | Composite],
+    verbs: Iterable[tuple[str, Iterable[Composite]]],
+) -> Iterator[str | Composite]:
+    """Yield the pieces of `span(...)` and of the verbs that follow it.
+
+    Args:
+        pattern: What is expected of the span by itself.
+        parts: What stands below it.
+        verbs: The verbs that take patterns, each with those it was given.
+    """
     attributes = [describe(pattern.attributes)] if pattern.attributes else []
-    dots = ["..."] if pattern.opened else []
     kind = [f"kind={pattern.kind!r}"] if pattern.kind else []
     only = ["only=True"] if pattern.only else []
     yield "span("
-    yield from comma_separated(
-        (repr(pattern.name), *attributes, *pattern.children, *dots, *kind, *only)
-    )
+    yield from comma_separated((repr(pattern.name), *attributes, *parts, *kind, *only))
     yield ")"
-    for verb, others in (
-        (".descendant(", pattern.descendants),
-        (".never(", pattern.nevers),
-        (".link_to(", pattern.links),
-    ):
+    for verb, others in verbs:
         for other in others:
-            yield from (verb, other, ")")
+            yield from (f".{verb}(", other, ")")
     yield from _verbs(pattern)
 
 
-def _verbs(pattern: SpanPattern) -> Iterator[str]:
+def _verbs(pattern: SingleSpan) -> Iterator[str]:
     """Yield the verbs that hold no pattern."""
     if pattern.status == "ok":
         yield ".ok()"

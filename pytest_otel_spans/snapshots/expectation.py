@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pytest_otel_spans.patterns.expected import SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.expected import Member, SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder
 from pytest_otel_spans.patterns.names import Name, literal
 from pytest_otel_spans.patterns.values import json_value
 from pytest_otel_spans.snapshots.rows import Row

@@ -221,7 +221,9 @@ PLANTS = st.recursive(
 )
 
 
-def groups(below: st.SearchStrategy[SpanPattern]) -> st.SearchStrategy[AnyOrder | OneOf]:
+def groups(
+    below: st.SearchStrategy[SpanPattern],
+) -> st.SearchStrategy[AnyOrder[SpanPattern] | OneOf[SpanPattern]]:
     mixed = st.builds(lambda some: any_order(*some), st.lists(below, max_size=3))
     either = st.lists(below | mixed, min_size=1, max_size=3)
     return mixed | st.builds(lambda some: one_of(*some), either)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pytest_otel_spans.matching.match import align, match_roots
 from pytest_otel_spans.matching.siblings import Level
-from pytest_otel_spans.patterns.groups import AnyOrder, Member
+from pytest_otel_spans.patterns.expected import Member
+from pytest_otel_spans.patterns.groups import AnyOrder
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.pattern import Part, SpanPattern, any_order, never, one_of, span
 from pytest_otel_spans.patterns.values import absent, same
@@ -191,7 +192,7 @@ def test_an_open_list(children: list[Plant], some: list[SpanPattern]) -> None:
 
 @MANY
 @given(st.lists(plants, max_size=6), mixtures, st.booleans())
-def test_any_order_alone(children: list[Plant], mix: AnyOrder, opened: bool) -> None:  # noqa: FBT001
+def test_any_order_alone(children: list[Plant], mix: AnyOrder[SpanPattern], opened: bool) -> None:  # noqa: FBT001
     check(children, mix, *([...] if opened else []))
 
 
@@ -204,7 +205,7 @@ def test_every_kind_of_part_beside_every_other(children: list[Plant], some: list
 @MANY
 @given(st.lists(plants, max_size=5), mixtures, st.randoms(use_true_random=False))
 def test_the_order_of_siblings_never_changes_what_any_order_says(
-    children: list[Plant], mix: AnyOrder, random: Any
+    children: list[Plant], mix: AnyOrder[SpanPattern], random: Any
 ) -> None:
     verdict = match_roots(forest(*children), [mix]).holds
     for _ in range(4):
@@ -215,7 +216,7 @@ def test_the_order_of_siblings_never_changes_what_any_order_says(
 @MANY
 @given(st.lists(plants, max_size=5), mixtures)
 def test_the_order_of_members_never_changes_what_any_order_says(
-    children: list[Plant], mix: AnyOrder
+    children: list[Plant], mix: AnyOrder[SpanPattern]
 ) -> None:
     grown = forest(*children)
     verdicts = {

@@ -322,6 +322,6 @@ def test_any_order_is_its_members(names: list[str], opened: bool) -> None:  # no
 
 
 def test_a_path_is_no_part() -> None:
-    path: Part | Path = span("a") / "b"
+    path: Part | Path[SpanPattern] = span("a") / "b"
     with pytest.raises(TypeError, match="cannot take"):
         span("run", path)  # type: ignore[arg-type]  # a path says where a span stands

@@ -103,9 +103,10 @@ def verbs() -> None:
 
 
 def groups() -> None:
-    assert_type(any_order("a", span("b").times(2), one_of("c", "d"), never("e"), ...), AnyOrder)
-    assert_type(one_of("a", span("b").times(2), any_order("c", "d")), OneOf)
-    assert_type(never(span("a", {"x": 1})), Never)
+    mixed = any_order("a", span("b").times(2), one_of("c", "d"), never("e"), ...)
+    assert_type(mixed, AnyOrder[SpanPattern])
+    assert_type(one_of("a", span("b").times(2), any_order("c", "d")), OneOf[SpanPattern])
+    assert_type(never(span("a", {"x": 1})), Never[SpanPattern])
     any_order({"x": 1})  # type: ignore[arg-type]
     one_of(...)  # type: ignore[arg-type]
     one_of(never("a"))  # type: ignore[arg-type]
@@ -115,9 +116,9 @@ def groups() -> None:
 
 
 def paths() -> None:
-    assert_type(span("GET /") / "db", Path)
-    assert_type(span("GET /") / span("db") // span("x"), Path)
-    assert_type("run" / span("task:*"), Path)
-    assert_type("run" // span("task:*") / "llm", Path)
+    assert_type(span("GET /") / "db", Path[SpanPattern])
+    assert_type(span("GET /") / span("db") // span("x"), Path[SpanPattern])
+    assert_type("run" / span("task:*"), Path[SpanPattern])
+    assert_type("run" // span("task:*") / "llm", Path[SpanPattern])
     _ = span("a") / any_order("b")  # type: ignore[operator]
     _ = span("a") > span("b")  # type: ignore[operator]
