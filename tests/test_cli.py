@@ -347,7 +347,7 @@ def test_tracing_shows_the_tree_on_stderr_and_changes_no_result(run: Run) -> Non
     assert [depths[name] for name in ("task:t1", "llm_call:generate")] == [2, 4]
     slowest = ranking.strip().splitlines()
     assert len(slowest) == 5
-    times = [float(line.split()[0]) for line in slowest]
+    times = [float(line.split()[1]) for line in slowest]
     assert times == sorted(times, reverse=True)
     assert re.search(r" ms +\d+ %  \S+ / llm_call:\w+ .*offline-(author|reviewer)$", slowest[0])
 

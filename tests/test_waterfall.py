@@ -46,8 +46,8 @@ class Story:
         ]
 
     def tree(self, width=100):
-        """The lines between the scale and the verdict."""
-        lines = self.text(width)
+        """The lines between the headline and the rankings."""
+        lines = [*self.text(width), ""]
         start = lines.index("") + 1
         return lines[start : lines.index("", start)]
 
@@ -101,14 +101,92 @@ def test_the_critical_path_covers_the_whole_run_whatever_overlaps():
         assert earlier.end_ns == later.start_ns
 
 
-def test_the_verdict_names_the_call_that_held_the_run_up(story):
-    assert "70 % of the run (7.0 s) went to task:t2 / llm_call:generate gpt" in story.text()
+def test_the_answers_come_before_the_tree(story):
+    assert story.text(120)[:6] == [
+        "run demo  SUCCESS  10.0 s  $0.0240",
+        "Time     70 % of the run (7.0 s) went to generate by gpt in task:t2",
+        "Money    83 % of the cost ($0.0200) went to decompose by gpt",
+        (
+            "Trouble  ✗ 1 call failed, ↻ 1 call retried, ⇄ 1 call by another model, "
+            "✓ 1 remediation worked"
+        ),
+        "5 calls, 500 tokens in, 100 out",
+        "",
+    ]
+
+
+def test_the_calls_that_the_answers_are_about_are_pointed_at(story):
+    pointed = [line for line in story.tree() if "◀" in line]
+
+    assert [line.lstrip("│├└ ")[:31].rstrip("█ ") for line in pointed] == [
+        "llm_call:decompose gpt  ◀ money",
+        "llm_call:generate gpt ◀ ↻",
+    ]
+
+
+def test_the_answers_are_shorter_where_the_terminal_is_narrow(priced):
+    assert priced.text(60)[1:3] == [
+        "Time     25 % (200 ms): generate #1 by gpt-6.1-terra in t1",
+        "Money    40 % ($0.0400): critique #2 by claude-opus-4.5 in …",
+    ]
+
+
+def test_time_that_no_call_took_is_the_tasks_own():
+    told = Story()
+    root = told.span("run_project", 0, 1000)
+    task = told.span("task:t1", 0, 1000, root, task_type="writing")
+    told.call("generate", 0, 100, task)
+
+    assert told.text()[1] == (
+        "Time     90 % of the run (900 ms) went to task:t1 itself, outside its calls"
+    )
+
+
+def test_a_check_is_drawn_where_it_found_something_or_took_its_time_and_counted_else():
+    told = Story()
+    root = told.span("run_project", 0, 10_000)
+    task = told.span("task:t1", 0, 10_000, root)
+    told.span("policy_check", 0, 1, task)
+    told.span("policy_check", 1, 2, task, violations_count=1, passed=False)
+    told.span("validation", 2, 3, task, orchestrator__validation__outcome="passed")
+    told.span("validation", 3, 9000, task, orchestrator__validation__outcome="passed")
+
+    tree = told.tree()
+    assert [line.lstrip("│├└ ")[:23].rstrip() for line in tree[3:-1]] == [
+        "task:t1",
+        "policy_check  ✗ blocked",
+        "validation  ◀ time",
+    ]
+    assert tree[-1] == "not drawn: 1 policy_check, 1 validation (no finding, 2.0 ms)"
+
+
+def test_an_answer_from_the_cache_is_counted_beside_the_calls():
+    told = Story()
+    root = told.span("run_project", 0, 100)
+    told.call("generate", 0, 90, root)
+    said = {"orchestrator__llm__attempts": 0, "orchestrator__cache__hit": True}
+    told.call("critique", 90, 100, root, cost=0.0, tokens_in=0, tokens_out=0, **said)
+
+    assert told.text()[3] == "1 call, 100 tokens in, 20 out; 1 answer from the cache"
+
+
+def test_a_ranking_says_which_calls_the_run_waited_for(story):
+    lines = story.text()
+    slowest = lines[lines.index("Slowest calls") + 1 :][:5]
+
+    assert [(line[0], line.split("/")[-1].split()[0]) for line in slowest] == [
+        ("█", "llm_call:generate"),
+        ("░", "llm_call:generate"),
+        ("█", "llm_call:critique"),
+        ("█", "llm_call:decompose"),
+        ("█", "llm_call:critique"),
+    ]
 
 
 def test_a_bar_stands_where_the_span_ran_solid_on_the_critical_path(story):
     head = story.tree()[0]
-    axis = head.index("0")
-    width = head.index("10.0 s") + len("10.0 s") - axis
+    width = head.index("10.0 s") + len("10.0 s") - head.index(" 0 ") - 1
+    axis = head.index(" 0 ") + 1
 
     def bar(name):
         return story.line(name)[axis : axis + width]
@@ -199,19 +277,20 @@ def priced():
     ("width", "columns"),
     [
         (60, "time cost"),
-        (76, "time tokens cost"),
-        (82, "0 800 ms time tokens cost"),
-        (100, "0 800 ms time share tokens cost"),
+        (76, "0 800 ms time cost"),
+        (84, "0 800 ms time share cost"),
+        (90, "0 800 ms time tokens in→out cost"),
+        (104, "0 800 ms time share tokens in→out cost"),
     ],
 )
 def test_bars_and_shares_make_room_for_the_call_its_model_time_and_cost(priced, width, columns):
     rows = priced.tree(width)
 
-    assert " ".join(rows[0].split()) == columns
+    assert " ".join(rows[0].removeprefix("█ the run waited  ░ ran beside").split()) == columns
     assert rows[3].startswith("  ├ llm_call:generate #1 gpt-6.1-terra ")
     assert rows[4].startswith("  ├ llm_call:critique #1 claude-opus-4.5 ")
     assert rows[4].endswith("  $0.0200")
-    assert (columns[0] == "0") is ("critical path" in "\n".join(priced.text(width)))
+    assert (columns[0] == "0") is ("█ the run waited" in rows[0])
 
 
 @pytest.mark.parametrize(
@@ -247,7 +326,7 @@ def test_a_call_that_made_no_request_is_neither_counted_nor_ranked():
     told.call("decompose", 0, 800, root, cost=0.0, tokens_in=0, tokens_out=0, failed=True, **said)
 
     lines = told.text()
-    assert lines[1].startswith("0 calls,")
+    assert lines[3].startswith("0 calls,")
     assert told.line("llm_call:decompose")
     assert "Slowest calls" not in lines
 
@@ -260,7 +339,7 @@ def test_what_is_estimated_is_marked_wherever_it_is_counted():
 
     lines = told.text()
     assert lines[0].endswith("  ≈ $0.0300")
-    assert lines[2] == "≈ up to $0.0200 estimated: replies that were lost"
+    assert lines[4] == "≈ up to $0.0200 estimated: replies that were lost"
     assert told.line("run_project").endswith("≈ $0.0300")
     assert told.line("llm_call:generate").endswith("≈ $0.0200")
     assert told.line("llm_call:revise").endswith("  $0.0100")
@@ -421,7 +500,7 @@ print("the result", flush=True)
     )
 
     told = done.stderr
-    assert told.index("run_project p1") < told.index("run_project p2")
+    assert told.index("run p1") < told.index("run p2")
 
 
 @pytest.mark.parametrize("trace_format", ["tree", "json"])

@@ -1,10 +1,11 @@
 """The lines of the tree: which spans are shown, and which are folded into one line."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from orchestrator import spans
-from orchestrator.waterfall.story import marks, most_interesting_first
+from orchestrator.waterfall.marks import marks
+from orchestrator.waterfall.story import most_interesting_first
 from orchestrator.waterfall.trace import SpanRecord, Trace
 
 
@@ -19,29 +20,40 @@ class Row:
     """What a folded line says of its spans."""
 
 
-def rows_of(trace: Trace, limit: int) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Ids of the spans with a line of their own, and of those that share one."""
+
+    shown: Collection[int]
+    folded: Collection[int]
+
+
+def rows_of(trace: Trace, limit: int, left_out: Collection[int] = ()) -> list[Row]:
     """The whole tree where it has at most `limit` spans; else the half that says most.
 
-    What is shown hangs below its ancestors; what is not is folded, siblings together.
+    What is shown hangs below its ancestors; what is not is folded, siblings together. The spans
+    whose ids are `left_out` are neither.
     """
-    return list(_rows(trace, trace.root, _shown(trace, limit), "", ""))
+    drawn = {span.id for span in trace.spans} - set(left_out)
+    shown = drawn if len(drawn) <= limit else _worth_showing(trace, limit, drawn)
+    return list(_rows(trace, trace.root, _Choice(shown, drawn - shown), "", ""))
 
 
-def _shown(trace: Trace, limit: int) -> set[int]:
-    if len(trace.spans) <= limit:
-        return {span.id for span in trace.spans}
+def _worth_showing(trace: Trace, limit: int, drawn: Collection[int]) -> set[int]:
     shown: set[int] = {trace.root.id}
     for span in most_interesting_first(trace):
+        if span.id not in drawn:
+            continue
         way = {each.id for each in trace.ancestors(span)} - shown
         if len(shown) + len(way) <= limit // 2:
             shown |= way
-    return shown | _only_ones_hidden(trace, shown)
+    return shown | _only_ones_hidden(trace, shown, drawn)
 
 
-def _only_ones_hidden(trace: Trace, shown: set[int]) -> set[int]:
+def _only_ones_hidden(trace: Trace, shown: set[int], drawn: Collection[int]) -> set[int]:
     """Leaves whose siblings are all shown: the line that folds one away might as well show it."""
     hidden_of = [
-        [child for child in trace.children(span) if child.id not in shown]
+        [child for child in trace.children(span) if child.id in drawn and child.id not in shown]
         for span in trace.spans
         if span.id in shown
     ]
@@ -51,15 +63,15 @@ def _only_ones_hidden(trace: Trace, shown: set[int]) -> set[int]:
 
 
 def _rows(
-    trace: Trace, span: SpanRecord, shown: set[int], branch: str, below: str
+    trace: Trace, span: SpanRecord, choice: _Choice, branch: str, below: str
 ) -> Iterator[Row]:
     yield Row(branches=branch, spans=(span,))
-    children = [child for child in trace.children(span) if child.id in shown]
-    hidden = tuple(child for child in trace.children(span) if child.id not in shown)
+    children = [child for child in trace.children(span) if child.id in choice.shown]
+    hidden = tuple(child for child in trace.children(span) if child.id in choice.folded)
     for number, child in enumerate(children, 1):
         is_last = number == len(children) and not hidden
         fork, rail = ("└ ", "  ") if is_last else ("├ ", "│ ")
-        yield from _rows(trace, child, shown, below + fork, below + rail)
+        yield from _rows(trace, child, choice, below + fork, below + rail)
     if hidden:
         yield Row(branches=below + "└ ", spans=hidden, folded=_label(trace, hidden))
 

@@ -1,15 +1,17 @@
-"""What a trace has to say: totals, who is to blame, the slowest and the dearest calls."""
+"""What a trace has to say: who is to blame, the slowest and the dearest calls, and by what name."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from orchestrator import spans
+from orchestrator.waterfall.marks import marks
 from orchestrator.waterfall.trace import SpanRecord, Trace
 
 TOP: Final = 5
+_CHECKS: Final = frozenset({spans.SPAN_POLICY_CHECK, spans.SPAN_VALIDATION})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,20 @@ def calls(trace: Trace) -> list[SpanRecord]:
         for span in trace.spans
         if span.name.startswith(spans.SPAN_LLM_CALL) and span.attributes.get(spans.LLM_ATTEMPTS, 1)
     ]
+
+
+def answered_from_cache(trace: Trace) -> int:
+    """How many calls our own cache or journal answered."""
+    return sum(bool(span.attributes.get(spans.CACHE_HIT)) for span in trace.spans)
+
+
+def tokens_of(of: Iterable[SpanRecord]) -> tuple[int, int]:
+    """Tokens sent and received."""
+    counts = [
+        (each.attributes.get(spans.TOKENS_IN, 0), each.attributes.get(spans.TOKENS_OUT, 0))
+        for each in of
+    ]
+    return sum(sent for sent, _ in counts), sum(received for _, received in counts)
 
 
 def cost_of(span: SpanRecord) -> Decimal:
@@ -60,29 +76,6 @@ def blame(trace: Trace) -> Blame | None:
     return Blame(span=next(span for span in trace.spans if span.id == worst), held_ns=held_ns)
 
 
-def marks(span: SpanRecord) -> list[str]:
-    """What a reader should see at a glance: failures, retries, fallbacks, recoveries, refusals."""
-    said = span.attributes
-    found: list[str] = []
-    if span.failed:
-        found.append(f"✗ {said.get(spans.ERROR_TYPE, 'failed')}")
-    if retries := span.events.count(spans.EVENT_RETRY):
-        found.append(f"↻ {retries}")
-    if spans.FALLBACK_FROM in said:
-        found.append(f"⇄ for {said[spans.FALLBACK_FROM]}")
-    if said.get(spans.CACHE_HIT):
-        found.append("cached")
-    if spans.TASK_SKIPPED_BECAUSE in said:
-        found.append("skipped")
-    if spans.STRATEGY in said:
-        found.append("✓ recovered" if said.get(spans.SUCCESS) else "✗ no recovery")
-    if violations := said.get(spans.VIOLATIONS_COUNT):
-        found.append(f"{violations} violated" if said.get(spans.PASSED) else "✗ blocked")
-    if said.get(spans.VALIDATION_OUTCOME) in {"failed", "unverified"}:
-        found.append(f"✗ {said[spans.VALIDATION_OUTCOME]}")
-    return found
-
-
 def detail(span: SpanRecord) -> str:
     """What tells this span from others of its name."""
     for key in (spans.MODEL, spans.TASK_TYPE, spans.STRATEGY, spans.VALIDATOR):
@@ -99,10 +92,20 @@ def title(trace: Trace, span: SpanRecord) -> str:
     return f"{span.name} #{iteration}"
 
 
-def _is_iterated(trace: Trace, call: SpanRecord) -> bool:
-    task = next(
-        (each for each in trace.ancestors(call) if each.name.startswith(spans.SPAN_TASK)), call
+def stage(trace: Trace, call: SpanRecord) -> str:
+    """What a call was for: ``revise #2``."""
+    return title(trace, call).removeprefix(spans.SPAN_LLM_CALL)
+
+
+def task_of(trace: Trace, span: SpanRecord) -> SpanRecord | None:
+    """The task that it is, or is part of."""
+    return next(
+        (each for each in trace.ancestors(span) if each.name.startswith(spans.SPAN_TASK)), None
     )
+
+
+def _is_iterated(trace: Trace, call: SpanRecord) -> bool:
+    task = task_of(trace, call) or call
     return any(each.attributes.get(spans.CALL_ITERATION, 1) > 1 for each in trace.under(task))
 
 
@@ -115,6 +118,17 @@ def where(trace: Trace, span: SpanRecord) -> str:
 def brief(place: str) -> str:
     """The same in few characters: ``t1 / generate``."""
     return place.replace(spans.SPAN_TASK, "").replace(spans.SPAN_LLM_CALL, "")
+
+
+def uneventful(trace: Trace) -> list[SpanRecord]:
+    """The checks that found nothing and took no time worth a line: under 1 % of the run."""
+    return [
+        span
+        for span in trace.spans
+        if span.name in _CHECKS
+        if not (marks(span) or trace.children(span))
+        if span.duration_ns * 100 < trace.root.duration_ns
+    ]
 
 
 def most_interesting_first(trace: Trace) -> Sequence[SpanRecord]:

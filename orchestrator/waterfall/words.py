@@ -1,7 +1,17 @@
 """Cells and figures: how the view says times, counts and shares in few characters."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
+
+ON_PATH: Final = "█"
+BESIDE: Final = "░"
+BAD: Final = "bold red"
+GOOD: Final = "bold green"
+CRITICAL: Final = "bold yellow"
+QUIET: Final = "dim"
+STYLE_OF: Final = {ON_PATH: "yellow", BESIDE: "cyan", " ": ""}
+"""Of the cells of bars."""
 
 _TEN_MS: Final = 10
 _SECOND_MS: Final = 1_000
@@ -37,6 +47,11 @@ def duration(length_ns: int) -> str:
         return f"{milliseconds / 1000:.1f} s"
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
     return f"{minutes} m {seconds:02d} s"
+
+
+def percent(part: int | Decimal, whole: int | Decimal) -> str:
+    """A share: ``24 %``."""
+    return f"{100 * part / (whole or 1):.0f} %"
 
 
 def tokens(sent: int, received: int) -> str:

@@ -1,0 +1,120 @@
+"""What stands above the tree: how the run ended, and what its time, money and trouble went to."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from orchestrator import spans
+from orchestrator.legible import count, line, usd
+from orchestrator.waterfall.marks import troubles
+from orchestrator.waterfall.story import (
+    answered_from_cache,
+    blame,
+    calls,
+    cost_of,
+    dearest,
+    detail,
+    estimate_of,
+    stage,
+    task_of,
+    title,
+    tokens_of,
+)
+from orchestrator.waterfall.trace import SpanRecord, Trace
+from orchestrator.waterfall.words import (
+    BAD,
+    CRITICAL,
+    GOOD,
+    QUIET,
+    Line,
+    Part,
+    duration,
+    percent,
+)
+
+_LABEL: Final = 9
+"""Of the column that says what a sentence is about."""
+_RUN: Final = "run"
+
+
+def headline(trace: Trace, width: int) -> list[Line]:
+    """The answers, before anybody has to read a tree for them."""
+    return [_ending(trace, width), *_answers(trace, width), *_quantities(trace), ()]
+
+
+def _ending(trace: Trace, width: int) -> Line:
+    """Which run it was, how it ended, how long it took, what it cost."""
+    root = trace.root
+    cost, estimated = _total(trace)
+    told = (
+        Part(f"  {_status(root)}" if _status(root) else "", BAD if root.failed else GOOD),
+        Part(f"  {duration(root.duration_ns)}"),
+        Part(f"  {usd(cost, estimated)}" if cost else ""),
+    )
+    name = _RUN if root.name == spans.SPAN_RUN_PROJECT else root.name
+    known = f"{name} {root.attributes.get(spans.PROJECT_ID, '')}"
+    return (Part(line(known, width - sum(len(part.text) for part in told)), "bold"), *told)
+
+
+def _status(root: SpanRecord) -> str:
+    return line(str(root.attributes.get(spans.STATUS, "")))
+
+
+def _total(trace: Trace) -> tuple[Decimal, Decimal]:
+    """Dollars of all calls, and how much of them is estimated."""
+    sent = calls(trace)
+    return sum(map(cost_of, sent), Decimal(0)), sum(map(estimate_of, sent), Decimal(0))
+
+
+def _answers(trace: Trace, width: int) -> Iterator[Line]:
+    """A sentence each about time, money and trouble, where there is something to say."""
+    guilty = blame(trace)
+    if guilty is not None:
+        share = percent(guilty.held_ns, trace.root.duration_ns)
+        took = duration(guilty.held_ns)
+        yield _sentence("Time", f"{share} of the run", took, _who(trace, guilty.span), width)
+    total, _ = _total(trace)
+    for span in dearest(trace)[:1]:
+        share, cost = percent(cost_of(span), total), usd(cost_of(span), estimate_of(span))
+        yield _sentence("Money", f"{share} of the cost", cost, _who(trace, span), width)
+    wrong = ", ".join(troubles(trace))
+    if wrong:
+        yield (Part("Trouble".ljust(_LABEL)), Part(line(wrong, width - _LABEL), BAD))
+
+
+def _sentence(label: str, share: str, amount: str, who: tuple[str, str], width: int) -> Line:
+    """``Time     24 % of the run (17 ms) went to …``, in fewer words where the room is short."""
+    room = width - _LABEL
+    said = f"{share} ({amount}) went to "
+    name = " ".join(who)
+    if len(said) + len(name) > room:
+        said = f"{share.partition(' of ')[0]} ({amount}): "
+        name = " ".join(who).replace(spans.SPAN_TASK, "")
+    return (
+        Part(label.ljust(_LABEL)),
+        Part(said),
+        Part(line(name, room - len(said)), CRITICAL),
+    )
+
+
+def _who(trace: Trace, span: SpanRecord) -> tuple[str, str]:
+    """What it was, and in which task: ``revise #2 by gpt-6``, ``in task:t3``."""
+    task = task_of(trace, span)
+    place = f"in {task.name}" if task is not None and task is not span else ""
+    if span.name.startswith(spans.SPAN_LLM_CALL):
+        return line(f"{stage(trace, span)} by {detail(span)}"), line(place)
+    if trace.children(span):
+        return line(f"{title(trace, span)} itself, outside its calls"), line(place)
+    return line(f"{title(trace, span)} {detail(span)}".rstrip()), line(place)
+
+
+def _quantities(trace: Trace) -> Iterator[Line]:
+    sent = calls(trace)
+    tokens_in, tokens_out = tokens_of(sent)
+    said = f"{count(len(sent), 'call')}, {tokens_in:,} tokens in, {tokens_out:,} out"
+    if cached := answered_from_cache(trace):
+        said += f"; {count(cached, 'answer')} from the cache"
+    yield (Part(said, QUIET),)
+    _, estimated = _total(trace)
+    if estimated:
+        yield (Part(f"≈ up to {usd(estimated)} estimated: replies that were lost", BAD),)
