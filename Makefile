@@ -1,5 +1,5 @@
 # `make check` is what CI runs: what is green here is green there.
-.PHONY: install fix check lint types floors test snap bench bench-peers
+.PHONY: install fix check lint types floors test snap picture bench bench-peers
 
 install:
 	python -m pip install -e '.[dev]'
@@ -27,6 +27,9 @@ test:
 
 snap:
 	pytest --snapshot-update
+
+picture:
+	python docs/waterfall.py
 
 bench:
 	for script in benchmarks/*.py; do python $$script || exit 1; done

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import yaml
 from orchestrator.catalogue import load_catalogue
 from orchestrator.cli import arguments, main
 from orchestrator.cli.run_file import describe
+from orchestrator.models import RunStatus
 from orchestrator.policies import load_policies
+from tests.fakes import in_virtual_time
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,6 +58,16 @@ def test_exactly_the_two_commands_begin_with_an_editable_install() -> None:
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?://|#)([^)#]+)", README))))
 def test_every_link_leads_to_a_file(link: str) -> None:
     assert (ROOT / link).is_file()
+
+
+@pytest.mark.usefixtures("tracing_off")
+def test_the_picture_of_a_run_can_be_made_again() -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "waterfall.py"))
+
+    state = in_virtual_time(script["run"]())
+
+    assert state.status is RunStatus.SUCCESS
+    assert script["PICTURE"].is_file()
 
 
 def test_every_command_is_one_the_command_line_takes() -> None:

@@ -104,7 +104,7 @@ def test_the_critical_path_covers_the_whole_run_whatever_overlaps():
 def test_the_answers_come_before_the_tree(story):
     assert story.text(120)[:6] == [
         "run demo  SUCCESS  10.0 s  $0.0240",
-        "Time     70 % of the run (7.0 s) went to generate by gpt in task:t2",
+        "Time     70 % of the run (7.0 s) went to generate by gpt in task:t2  ↻ 2",
         "Money    83 % of the cost ($0.0200) went to decompose by gpt",
         (
             "Trouble  ✗ 1 call failed, ↻ 1 call retried, ⇄ 1 call by another model, "

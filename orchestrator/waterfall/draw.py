@@ -9,7 +9,7 @@ from typing import Final
 from orchestrator.legible import line, usd
 from orchestrator.waterfall.headline import headline
 from orchestrator.waterfall.layout import TIME, Layout, layout_of
-from orchestrator.waterfall.marks import in_signs, in_words, marks
+from orchestrator.waterfall.marks import POINTER, in_signs, in_words, marks
 from orchestrator.waterfall.ranking import ranking
 from orchestrator.waterfall.rows import Row, rows_of
 from orchestrator.waterfall.story import (
@@ -26,7 +26,6 @@ from orchestrator.waterfall.story import (
 )
 from orchestrator.waterfall.trace import SpanRecord, Trace
 from orchestrator.waterfall.words import (
-    BAD,
     BESIDE,
     CRITICAL,
     ON_PATH,
@@ -36,6 +35,7 @@ from orchestrator.waterfall.words import (
     Part,
     cell,
     duration,
+    length,
     percent,
     tokens,
 )
@@ -46,7 +46,12 @@ NARROW: Final = 60
 _COST: Final = 9
 _SHORTEST: Final = len("gpt-6…")
 """Of what is left of a name that is cut."""
-_LEGEND: Final = f"{ON_PATH} the run waited  {BESIDE} ran beside"
+_LEGEND: Final = (
+    Part(ON_PATH, STYLE_OF[ON_PATH]),
+    Part(" the run waited  ", QUIET),
+    Part(BESIDE, STYLE_OF[BESIDE]),
+    Part(" ran beside", QUIET),
+)
 
 
 def draw(trace: Trace, width: int, rows: int = ROWS) -> list[Line]:
@@ -102,7 +107,9 @@ class _Canvas:
         said = [(row, "" if row.folded else self._said(row.spans[0])) for row in rows]
         needed, wanted = (
             max(
-                len(row.branches) + len(row.folded or name + told(self._marks(row.spans[0])))
+                len(row.branches)
+                + len(row.folded or name)
+                + (0 if row.folded else length(told(self._marks(row.spans[0]))))
                 for row, name in said
             )
             for told in (in_signs, in_words)
@@ -130,10 +137,11 @@ class _Canvas:
         end = duration(self._length_ns)
         axis = f" 0{end:>{columns.bars - 1}}" if len(end) < columns.bars else " " * columns.bars
         axis = axis if columns.bars else ""
-        fits = len(_LEGEND) <= columns.names
-        left = _LEGEND if fits and columns.bars else ""
-        above: list[Line] = [] if fits or not columns.bars else [(Part(_LEGEND, QUIET),)]
-        return [*above, (Part(f"{left:{columns.names}}{axis}{heads}", QUIET),)]
+        legend = _LEGEND if columns.bars else ()
+        if length(legend) > columns.names:
+            return [legend, (Part(f"{'':{columns.names}}{axis}{heads}", QUIET),)]
+        gap = " " * (columns.names - length(legend))
+        return [(*legend, Part(f"{gap}{axis}{heads}", QUIET))]
 
     def row(self, row: Row) -> Line:
         """One line of the tree."""
@@ -153,16 +161,17 @@ class _Canvas:
         room = self.columns.names - len(branches)
         name = line(title(self._trace, span), room)
         told = in_words(self._marks(span))
-        if len(self._said(span)) + len(told) > room:
+        if len(self._said(span)) + length(told) > room:
             told = in_signs(self._marks(span))
-        spare = room - len(name) - len(told) - 1
+        spare = room - len(name) - length(told) - 1
         known = line(detail(span))
         more = f" {line(known, spare)}" if known and spare >= min(len(known), _SHORTEST) else ""
         return (
             Part(branches, QUIET),
             Part(name, CRITICAL if span.id in self.path else ""),
             Part(more, QUIET),
-            Part(cell(told, room - len(name) - len(more)), BAD),
+            *told,
+            Part(" " * (room - len(name) - len(more) - length(told))),
         )
 
     def _bar(self, row: Row, start_ns: int, end_ns: int) -> Iterator[Part]:
@@ -202,9 +211,9 @@ def _pointed_at(trace: Trace) -> dict[int, list[str]]:
     pointed: dict[int, list[str]] = {}
     guilty = blame(trace)
     if guilty is not None and guilty.span is not trace.root:
-        pointed.setdefault(guilty.span.id, []).append("◀ time")
+        pointed.setdefault(guilty.span.id, []).append(f"{POINTER} time")
     for span in dearest(trace)[:1]:
-        pointed.setdefault(span.id, []).append("◀ money")
+        pointed.setdefault(span.id, []).append(f"{POINTER} money")
     return pointed
 
 

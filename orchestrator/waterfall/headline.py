@@ -6,7 +6,7 @@ from typing import Final
 
 from orchestrator import spans
 from orchestrator.legible import count, line, usd
-from orchestrator.waterfall.marks import troubles
+from orchestrator.waterfall.marks import in_signs, in_words, marks, troubles
 from orchestrator.waterfall.story import (
     answered_from_cache,
     blame,
@@ -29,6 +29,8 @@ from orchestrator.waterfall.words import (
     Line,
     Part,
     duration,
+    filled,
+    length,
     percent,
 )
 
@@ -53,7 +55,7 @@ def _ending(trace: Trace, width: int) -> Line:
     )
     name = _RUN if root.name == spans.SPAN_RUN_PROJECT else root.name
     known = f"{name} {root.attributes.get(spans.PROJECT_ID, '')}"
-    return (Part(line(known, width - sum(len(part.text) for part in told)), "bold"), *told)
+    return (Part(line(known, width - length(told)), "bold"), *told)
 
 
 def _status(root: SpanRecord) -> str:
@@ -72,40 +74,44 @@ def _answers(trace: Trace, width: int) -> Iterator[Line]:
     if guilty is not None:
         share = percent(guilty.held_ns, trace.root.duration_ns)
         took = duration(guilty.held_ns)
-        yield _sentence("Time", f"{share} of the run", took, _who(trace, guilty.span), width)
+        yield _sentence("Time", f"{share} of the run", took, (trace, guilty.span), width)
     total, _ = _total(trace)
     for span in dearest(trace)[:1]:
         share, cost = percent(cost_of(span), total), usd(cost_of(span), estimate_of(span))
-        yield _sentence("Money", f"{share} of the cost", cost, _who(trace, span), width)
-    wrong = ", ".join(troubles(trace))
-    if wrong:
-        yield (Part("Trouble".ljust(_LABEL)), Part(line(wrong, width - _LABEL), BAD))
+        yield _sentence("Money", f"{share} of the cost", cost, (trace, span), width)
+    label = "Trouble"
+    for wrong in filled(troubles(trace), width - _LABEL):
+        yield (Part(label.ljust(_LABEL), QUIET), Part(wrong, BAD))
+        label = ""
 
 
-def _sentence(label: str, share: str, amount: str, who: tuple[str, str], width: int) -> Line:
+def _sentence(
+    label: str, share: str, amount: str, guilty: tuple[Trace, SpanRecord], width: int
+) -> Line:
     """``Time     24 % of the run (17 ms) went to …``, in fewer words where the room is short."""
     room = width - _LABEL
-    said = f"{share} ({amount}) went to "
-    name = " ".join(who)
-    if len(said) + len(name) > room:
-        said = f"{share.partition(' of ')[0]} ({amount}): "
-        name = " ".join(who).replace(spans.SPAN_TASK, "")
+    said, who, told = f"{share} ({amount}) went to ", _who(*guilty), in_words(marks(guilty[1]))
+    if len(said) + len(who) + length(told) > room:
+        said, who = f"{share.partition(' of ')[0]} ({amount}): ", who.replace(spans.SPAN_TASK, "")
+    if len(said) + len(who) + length(told) > room:
+        told = in_signs(marks(guilty[1]))
     return (
-        Part(label.ljust(_LABEL)),
+        Part(label.ljust(_LABEL), QUIET),
         Part(said),
-        Part(line(name, room - len(said)), CRITICAL),
+        Part(line(who, room - len(said) - length(told)), CRITICAL),
+        *told,
     )
 
 
-def _who(trace: Trace, span: SpanRecord) -> tuple[str, str]:
-    """What it was, and in which task: ``revise #2 by gpt-6``, ``in task:t3``."""
+def _who(trace: Trace, span: SpanRecord) -> str:
+    """What it was, and in which task: ``revise #2 by gpt-6 in task:t3``."""
     task = task_of(trace, span)
     place = f"in {task.name}" if task is not None and task is not span else ""
     if span.name.startswith(spans.SPAN_LLM_CALL):
-        return line(f"{stage(trace, span)} by {detail(span)}"), line(place)
+        return line(f"{stage(trace, span)} by {detail(span)} {place}")
     if trace.children(span):
-        return line(f"{title(trace, span)} itself, outside its calls"), line(place)
-    return line(f"{title(trace, span)} {detail(span)}".rstrip()), line(place)
+        return line(f"{title(trace, span)} itself, outside its calls {place}")
+    return line(f"{title(trace, span)} {detail(span)} {place}")
 
 
 def _quantities(trace: Trace) -> Iterator[Line]:

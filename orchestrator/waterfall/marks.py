@@ -6,6 +6,12 @@ from typing import Final
 from orchestrator import spans
 from orchestrator.legible import count, line
 from orchestrator.waterfall.trace import SpanRecord, Trace
+from orchestrator.waterfall.words import BAD, CRITICAL, GOOD, QUIET, Part
+
+POINTER: Final = "◀"
+"""At the spans that the sentences above the tree are about."""
+_CACHED: Final = "cached"
+_SKIPPED: Final = "skipped"
 
 
 def marks(span: SpanRecord) -> list[str]:
@@ -19,9 +25,9 @@ def marks(span: SpanRecord) -> list[str]:
     if spans.FALLBACK_FROM in said:
         found.append(f"⇄ for {said[spans.FALLBACK_FROM]}")
     if said.get(spans.CACHE_HIT):
-        found.append("cached")
+        found.append(_CACHED)
     if spans.TASK_SKIPPED_BECAUSE in said:
-        found.append("skipped")
+        found.append(_SKIPPED)
     if spans.STRATEGY in said:
         found.append("✓ recovered" if said.get(spans.SUCCESS) else "✗ no recovery")
     if violations := said.get(spans.VIOLATIONS_COUNT):
@@ -31,14 +37,20 @@ def marks(span: SpanRecord) -> list[str]:
     return found
 
 
-def in_words(found: Sequence[str]) -> str:
+def in_words(found: Sequence[str]) -> list[Part]:
     """The marks as they stand behind a name."""
-    return "".join(f"  {line(mark)}" for mark in found)
+    return [Part(f"  {line(mark)}", _style(mark)) for mark in found]
 
 
-def in_signs(found: Sequence[str]) -> str:
+def in_signs(found: Sequence[str]) -> list[Part]:
     """The same where the room is short: the first character of each."""
-    return "".join(f" {mark[0]}" for mark in found)
+    return [Part(f" {mark[0]}", _style(mark)) for mark in found]
+
+
+def _style(mark: str) -> str:
+    if mark in {_CACHED, _SKIPPED}:
+        return QUIET
+    return {"✓": GOOD, POINTER: CRITICAL}.get(mark[0], BAD)
 
 
 def troubles(trace: Trace) -> list[str]:

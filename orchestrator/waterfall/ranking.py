@@ -10,13 +10,13 @@ from orchestrator.waterfall.marks import in_signs, in_words, marks
 from orchestrator.waterfall.story import brief, cost_of, detail, estimate_of, where
 from orchestrator.waterfall.trace import SpanRecord, Trace
 from orchestrator.waterfall.words import (
-    BAD,
     BESIDE,
     ON_PATH,
     STYLE_OF,
     Line,
     Part,
     duration,
+    length,
     percent,
 )
 
@@ -50,16 +50,16 @@ def _row(
     place, model = line(where(trace, span)), line(detail(span))
     flags, name = in_words(marks(span)), f"{place} {model}".rstrip()
     room = width - len(mark) - len(time) - len(cost) - len(_GAP)
-    if len(name) + len(share) + len(flags) > room:
+    if len(name) + len(share) + length(flags) > room:
         share = ""
-    if len(name) + len(flags) > room:
+    if len(name) + length(flags) > room:
         flags = in_signs(marks(span))
-    if len(name) + len(flags) > room:
-        name = line(f"{brief(place)} {model}", room - len(flags))
+    if len(name) + length(flags) > room:
+        name = line(f"{brief(place)} {model}", room - length(flags))
     return (
         Part(mark, STYLE_OF[mark]),
         Part(f"{time}{share}{cost}{_GAP}{name}"),
-        Part(flags, BAD),
+        *flags,
     )
 
 

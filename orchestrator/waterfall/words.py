@@ -1,5 +1,6 @@
 """Cells and figures: how the view says times, counts and shares in few characters."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -34,6 +35,22 @@ Line = tuple[Part, ...]
 def cell(text: str, width: int) -> str:
     """The text, cut or filled to a width."""
     return text.ljust(width) if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
+
+
+def length(parts: Iterable[Part]) -> int:
+    """How many characters they take."""
+    return sum(len(part.text) for part in parts)
+
+
+def filled(phrases: Iterable[str], width: int) -> list[str]:
+    """Phrases with commas between them, on as many lines as they need; none is broken."""
+    lines: list[str] = []
+    for phrase in phrases:
+        if lines and len(lines[-1]) + len(", ,") + len(phrase) <= width:
+            lines[-1] += f", {phrase}"
+        else:
+            lines[-1:] = [f"{lines[-1]},", phrase] if lines else [phrase]
+    return lines
 
 
 def duration(length_ns: int) -> str:
