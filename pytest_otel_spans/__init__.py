@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from pytest_otel_spans.patterns.values import absent, json_value, maybe, same
     from pytest_otel_spans.receiving.otlp import OtlpCapture
+    from pytest_otel_spans.registries.account import SpanSchemaMismatch
     from pytest_otel_spans.snapshots.extension import SpanSnapshot
     from pytest_otel_spans.tree import SpanNode
 
@@ -29,6 +30,7 @@ __all__ = [
     "SpanCapture",
     "SpanNode",
     "SpanPattern",
+    "SpanSchemaMismatch",
     "SpanSnapshot",
     "SpanTreeMismatch",
     "absent",
@@ -52,6 +54,7 @@ _ROOMS = {
     "capturing.selection": ("Selection",),
     "tree": ("SpanNode",),
     "receiving.otlp": ("OtlpCapture",),
+    "registries.account": ("SpanSchemaMismatch",),
     "snapshots.extension": ("SpanSnapshot",),
     "patterns.values": ("absent", "json_value", "maybe", "same"),
 }

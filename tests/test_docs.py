@@ -30,7 +30,7 @@ from pytest_otel_spans.receiving.otlp import OtlpCapture
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"# (\w+\.py)\n")
+FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")
 IMPORTS = "# imports\n"
 SNAPSHOT = "# spans v1\n"
 HABITS = "Coming from `get_finished_spans()`"
@@ -193,7 +193,7 @@ def settled(text: str) -> str:
 
 
 def test_every_block_runs_or_is_what_one_printed() -> None:
-    assert {block.language for block in BLOCKS} == {"python", "text", "bash"}
+    assert {block.language for block in BLOCKS} == {"python", "text", "bash", "yaml"}
     assert [
         block.text
         for block in BLOCKS

@@ -13,7 +13,8 @@ from orchestrator.errors import ProviderError
 from orchestrator.models import Settings
 from orchestrator.policies import Policy, Rules
 from orchestrator.tracing import traced_llm_call, traced_run, traced_task
-from tests.span_contract import broken_promises
+from pytest_otel_spans import SpanCapture, SpanSchemaMismatch, assert_span_tree, span
+from tests.span_contract import REGISTRY, broken_promises, keeps_its_promises
 from tests.stories import Script, cast, critique, plan, score, stage
 
 REFUSED = ProviderError("No.", code="authentication_failed", retryable=False, status_code=401)
@@ -42,7 +43,7 @@ STORIES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "nobody is left": (
         {},
         {},
-        {"policies": [Policy(name="nobody", rules=Rules(blocked_models=("ann", "bob")))]},
+        {"policies": [Policy(name="cheap", rules=Rules(max_cost_per_task_usd=0.0041))]},
     ),
     "a call that fails while a low score is mended": (
         {"evaluate": [score(0.2), score(0.2), score(0.9)]},
@@ -56,41 +57,32 @@ STORIES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-async def test_every_span_of_a_run_is_what_the_schema_says(
-    exported: InMemorySpanExporter, story: str
-):
+async def test_every_span_of_a_run_is_what_the_schema_says(traced: SpanCapture, story: str):
     ann, bob, facts = STORIES[story]
 
     async with stage(cast(ann=Script(**ann), bob=Script(**bob)), **facts) as orchestrator:
         await orchestrator.run_project("Make it", "short", project_id="p1")
 
-    assert exported.get_finished_spans()
-    assert broken_promises(exported.get_finished_spans()) == []
+    assert keeps_its_promises(traced)
 
 
-async def test_a_recovery_within_a_recovery_hangs_under_it(exported: InMemorySpanExporter):
+async def test_a_recovery_within_a_recovery_hangs_under_it(traced: SpanCapture):
     ann, bob, facts = STORIES["a call that fails while a low score is mended"]
 
     async with stage(cast(ann=Script(**ann), bob=Script(**bob)), **facts) as orchestrator:
         await orchestrator.run_project("Make it", "short", project_id="p1")
 
-    triggers = {
-        span.context.span_id: dict(span.attributes or {})["trigger_reason"]
-        for span in exported.get_finished_spans()
-        if span.name == "remediation"
-    }
-    nested = [
-        (triggers[span.parent.span_id], triggers[span.context.span_id])
-        for span in exported.get_finished_spans()
-        if span.parent is not None and span.parent.span_id in triggers
-        if span.name == "remediation"
-    ]
-    assert nested == [("low_score", "authentication_failed")]
+    assert_span_tree(
+        traced,
+        span("run_project", ...).descendant(
+            span("remediation", {"trigger_reason": "low_score"}, ...).having_children(
+                span("remediation", {"trigger_reason": "authentication_failed"}, ...)
+            )
+        ),
+    )
 
 
-async def test_every_span_of_a_cancelled_run_is_what_the_schema_says(
-    exported: InMemorySpanExporter,
-):
+async def test_every_span_of_a_cancelled_run_is_what_the_schema_says(traced: SpanCapture):
     writing = asyncio.Event()
 
     async def hang(_request):
@@ -104,37 +96,43 @@ async def test_every_span_of_a_cancelled_run_is_what_the_schema_says(
         with pytest.raises(asyncio.CancelledError):
             await run
 
-    codes = {
-        span.name: dict(span.attributes or {}).get("error.type")
-        for span in exported.get_finished_spans()
-    }
-    assert codes["run_project"] == codes["task:t1"] == codes["llm_call:generate"] == "cancelled"
-    assert broken_promises(exported.get_finished_spans()) == []
+    cancelled = ("run_project", "task:t1", "llm_call:generate")
+    assert [traced.one(name)["error.type"] for name in cancelled] == ["cancelled"] * 3
+    assert keeps_its_promises(traced)
 
 
-async def test_every_span_of_a_plan_alone_is_what_the_schema_says(exported: InMemorySpanExporter):
+async def test_every_span_of_a_plan_alone_is_what_the_schema_says(traced: SpanCapture):
     async with stage(cast(ann=Script(), bob=Script())) as orchestrator:
         await orchestrator.plan_project("Make it", project_id="p1")
 
-    assert broken_promises(exported.get_finished_spans()) == []
+    assert keeps_its_promises(traced)
 
 
-def test_a_span_that_breaks_the_schema_is_named(exported: InMemorySpanExporter):
+def test_a_span_that_breaks_the_schema_is_named(traced: SpanCapture):
     with traced_run("p1"), traced_llm_call("m", "generate") as call:
         call.set_attribute("tokens_in", "many")
         call.set_attribute("surprise", 1)
+        call.set_attribute("gen_ai.input.messages", "secret")
         with traced_task("t1", "writing"):
             pass
 
-    found = broken_promises(exported.get_finished_spans())
-    assert "llm_call:generate: hangs under run_project" in found
-    assert "llm_call:generate: tokens_in is 'many', not int" in found
-    assert "llm_call:generate: surprise is not in the schema" in found
-    assert "llm_call:generate: gen_ai.provider.name is missing" in found
-    assert "task:t1: orchestrator.task.status is missing" in found
-    assert "task:t1: hangs under llm_call:" in found
-    assert "run_project: its status is UNSET, and it says 'FAILED'" in found
-    assert "llm_call:generate: it ended well without an answer" in found
+    with pytest.raises(SpanSchemaMismatch) as caught:
+        traced.conforms_to(REGISTRY)
+    found = {(one.what, one.node.name, one.key) for one in caught.value.deviations}
+    assert found >= {
+        ("parent", "llm_call:generate", ""),
+        ("type", "llm_call:generate", "tokens_in"),
+        ("key", "llm_call:generate", "surprise"),
+        ("missing", "llm_call:generate", "gen_ai.provider.name"),
+        ("missing", "task:t1", "orchestrator.task.status"),
+        ("parent", "task:t1", ""),
+    }
+    assert broken_promises(traced) == [
+        "run_project: its status is unset, and it says 'FAILED'",
+        "run_project/llm_call:generate: gen_ai.input.messages is content, and nobody opted in",
+        "run_project/llm_call:generate: it ended well without an answer",
+        "run_project/llm_call:generate/task:t1: its status is unset, and it says None",
+    ]
 
 
 SECRETS = {

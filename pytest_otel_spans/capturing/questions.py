@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import EllipsisType
 from typing import ClassVar, NoReturn
 
@@ -17,6 +17,7 @@ from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.matching.path import Selector, as_path, select
 from pytest_otel_spans.patterns.expected import ChildPart, SpanPattern
 from pytest_otel_spans.patterns.groups import AnyOrder, Never, OneOf
+from pytest_otel_spans.registries.reading import RegistrySource
 from pytest_otel_spans.text.render import counted, outline
 from pytest_otel_spans.text.suggest import suggest
 from pytest_otel_spans.tree import Forest, Sighting, SpanNode, grow
@@ -196,6 +197,24 @@ class Capture(ABC):
             exact: Write every value, and `only=True`; else volatile values stand as their types.
         """
         return suggest(self.forest, self.fixture, exact=exact)
+
+    def conforms_to(
+        self, registry: RegistrySource, groups: Mapping[str, str] | None = None
+    ) -> bool:
+        """Check that every span is what a registry of semantic conventions says of such spans.
+
+        Args:
+            registry: The path of a YAML file in the format of OpenTelemetry's semantic
+                conventions, of a folder of them, or what such a file holds as a mapping.
+            groups: The ids of span groups by the names of spans that are of them, `*` being a
+                wildcard; for groups of which the registry does not say it.
+
+        Raises:
+            SpanSchemaMismatch: A span is not, or there is none.
+            RegistryError: The registry cannot be read, or says of no group which spans it is for.
+        """
+        __tracebackhide__ = True
+        return self.all("*").conforms_to(registry, groups)
 
     def assert_empty(self) -> None:
         """Check that there is no span, and that one would have been captured.

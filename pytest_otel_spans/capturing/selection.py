@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_otel_spans.capturing.answers import listed, nothing_matches, unlike
 from pytest_otel_spans.matching.path import Selector, select
+from pytest_otel_spans.registries.account import check
+from pytest_otel_spans.registries.reading import RegistrySource
 from pytest_otel_spans.text.render import counted, outline
 from pytest_otel_spans.tree import Forest, SpanNode
 
@@ -132,6 +134,21 @@ class Selection:
         if late:
             first = min(other.nodes, key=lambda node: node.order)
             self._fail(f"{self._some(late)} had not ended when {first.path} started:{listed(late)}")
+        return True
+
+    def conforms_to(
+        self, registry: RegistrySource, groups: Mapping[str, str] | None = None
+    ) -> bool:
+        """Check that every span is what a registry says of such spans; see `spans.conforms_to`.
+
+        Raises:
+            SpanSchemaMismatch: A span is not.
+            AssertionError: There is no span.
+            RegistryError: The registry cannot be read, or says of no group which spans it is for.
+        """
+        __tracebackhide__ = True
+        self._check_any()
+        check(self.forest, self.nodes, registry, groups or {})
         return True
 
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ from pytest_otel_spans.matching.match import Outcome
 from pytest_otel_spans.matching.seats import seats_of
 from pytest_otel_spans.text.render import counted, name_text
 
-__all__ = ["compose", "forest_notes"]
+__all__ = ["bounded", "compose", "forest_notes"]
 
 _MOST_LINES: Final = 200
 _LONGEST_NOTE: Final = 100
@@ -39,6 +39,11 @@ def compose(
     head = [_header(outcome, explanation, why_empty=why_empty), *tree]
     tail = [why_empty] if why_empty else []
     tail += _notes([*forest_notes(outcome), *notes])
+    return bounded(head, tail)
+
+
+def bounded(head: Sequence[str], tail: Sequence[str] = ()) -> str:
+    """Return the lines as one text; where they are too many, a file has what the head lacks."""
     room = _MOST_LINES - len(tail)
     if len(head) > room:
         path = _write_out("\n".join([*head, *tail, ""]))

@@ -17,7 +17,16 @@ from pytest_otel_spans.patterns.values import absent, matches, same
 from pytest_otel_spans.text.render import name_text, path_text, value_text
 from pytest_otel_spans.tree import Event, SpanNode
 
-__all__ = ["brief", "count_text", "own_lines", "paths_text", "pattern_name", "pattern_text"]
+__all__ = [
+    "Row",
+    "brief",
+    "count_text",
+    "own_lines",
+    "paths_text",
+    "pattern_name",
+    "pattern_text",
+    "two_sided",
+]
 
 _WIDEST_KEY: Final = 28
 _LONGEST_PATTERN: Final = 72
@@ -25,7 +34,7 @@ _SHOWN: Final = 3
 _SLIP: Final = 0.7  # from 0 to 1: a letter or two, not another word
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """One difference: what it is about, what was expected, what there is."""
 
     title: str
@@ -47,37 +56,42 @@ def own_lines(
         node: The span.
         usual: The usual value of each label of `same` about which spans disagree.
     """
-    rows = [_row(difference, pattern, node, usual) for difference in differences]
-    width = min(_WIDEST_KEY, max((len(row.title) for row in rows), default=0)) + 2
+    return two_sided([_row(difference, pattern, node, usual) for difference in differences])
+
+
+def two_sided(rows: Sequence[Row]) -> list[str]:
+    """Write each row as what was expected over what there is."""
+    usual = min(_WIDEST_KEY, max((len(row.title) for row in rows), default=0))
     lines: list[str] = []
     for row in rows:
-        lines.append(f"{row.title:<{width}}- {row.expected}")
-        lines.append(f"{'':<{width}}+ {row.actual}")
+        width = max(usual, len(row.title))
+        lines.append(f"{row.title:<{width}}  - {row.expected}")
+        lines.append(f"{'':<{width}}  + {row.actual}")
     return lines
 
 
 def _row(
     difference: Difference, pattern: SpanPattern, node: SpanNode, usual: Mapping[str, Any]
-) -> _Row:
+) -> Row:
     if difference.aspect == "attribute":
         return _attribute(difference, pattern, node, usual)
     expected, actual = _WORDS[difference.aspect](difference.expected, difference.actual, node)
-    return _Row(f"{difference.aspect}:", expected, actual)
+    return Row(f"{difference.aspect}:", expected, actual)
 
 
 def _attribute(
     difference: Difference, pattern: SpanPattern, node: SpanNode, usual: Mapping[str, Any]
-) -> _Row:
+) -> Row:
     key, expected, actual = difference.key or "", difference.expected, difference.actual
     if isinstance(expected, same) and actual is not absent:
-        return _Row(key, _label(expected.label, usual), value_text(actual))
+        return Row(key, _label(expected.label, usual), value_text(actual))
     expected_text, actual_text = contrast(expected, actual)
     if actual is absent:
         close = get_close_matches(key, node.attributes, n=1, cutoff=_SLIP)
         actual_text += f"  (there is {close[0]!r})" if close else ""
     elif key not in pattern.attributes:
         expected_text += "  → name it in the pattern, or leave out only=True"
-    return _Row(key, expected_text, actual_text)
+    return Row(key, expected_text, actual_text)
 
 
 def _label(label: str, usual: Mapping[str, Any]) -> str:

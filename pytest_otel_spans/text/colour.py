@@ -12,7 +12,7 @@ from typing import Any, Final
 
 __all__ = ["coloured", "paint"]
 
-_OURS: Final = "SpanTreeMismatch: "
+_OURS: Final = re.compile(r"\bSpan(?:Tree|Schema)Mismatch: ")
 _FAILURE: Final = re.compile(r"E {3}")
 """How pytest starts each line of what was raised."""
 _PARTS: Final = re.compile(
@@ -26,10 +26,10 @@ _SIGNS: Final = {"-": "red", "+": "green", "~": "yellow"}
 def coloured(account: Any) -> Any:
     """Return a report's account of a failure (its `longrepr`) as one that is written in colours.
 
-    The account of another failure than a `SpanTreeMismatch` is returned as it is.
+    The account of another failure than one of ours is returned as it is.
     """
     crash = getattr(account, "reprcrash", None)
-    return _Painted(account) if _OURS in getattr(crash, "message", "") else account
+    return _Painted(account) if _OURS.search(getattr(crash, "message", "")) else account
 
 
 def paint(line: str, markup: Callable[..., str]) -> str:
@@ -39,7 +39,7 @@ def paint(line: str, markup: Callable[..., str]) -> str:
         line: The line.
         markup: Writes a text in the colour or style of the keyword that is true.
     """
-    if _OURS in line:
+    if _OURS.search(line):
         return markup(line, red=True, bold=True)
 
     def marked(found: re.Match[str]) -> str:
