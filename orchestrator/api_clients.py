@@ -115,7 +115,7 @@ class UnifiedClient:
 
         Args:
             model: the catalogue's id.
-            prompt: what is said; its `max_tokens` is lowered to what the model can.
+            prompt: what is said; its `max_tokens` is fitted to the model.
             call_type: what it is asked for.
             task: for which task; None while planning.
             iteration: of that task, from 1.
@@ -131,10 +131,9 @@ class UnifiedClient:
             TimeExceeded: the run's time is over.
         """
         entry = self._catalogue[model]
-        most = min(prompt.max_tokens, entry.max_output_tokens or prompt.max_tokens)
         call = Call(
             entry=entry,
-            prompt=replace(prompt, max_tokens=most),
+            prompt=replace(prompt, max_tokens=entry.output_limit(prompt.max_tokens)),
             call_type=call_type,
             task=task,
             iteration=iteration,

@@ -15,6 +15,7 @@ from orchestrator.models import Answer, CallType, Prompt, Reply, Task, Usage
 _CUT_OFF: Final = {
     "length": "at its limit of {limit} tokens. Raise the limit, or ask for less.",
     "content_filter": "by a content filter. Ask differently, or choose another model.",
+    "error": "by its vendor. Ask again, or choose another model.",
 }
 
 

@@ -11,8 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestrator import documents
 
-Api = Literal["offline", "openai", "anthropic", "google"]
-"""The wire protocol a model is reached by; `offline` is the embedded one."""
+RemoteApi = Literal["openai", "anthropic", "google"]
+"""The wire protocol by which a model is reached over a network."""
+
+Api = Literal["offline", RemoteApi]
+"""How a model is reached; `offline` is the embedded one."""
+
+Structured = Literal["json_schema", "json_object", "text"]
+"""How a model is held to a shape: by its schema, to JSON at large, or by the prompt alone."""
 
 
 class _Strict(BaseModel):
@@ -47,6 +53,10 @@ class ModelEntry(_Strict):
     """What policies ask for, such as ``no_train`` or ``pii_allowed``."""
     context_window: Annotated[int, Field(gt=0)] | None = None
     max_output_tokens: Annotated[int, Field(gt=0)] | None = None
+    thinking_tokens: Annotated[int, Field(ge=0)] = 0
+    """Room to think, on top of the limit of each answer: vendors count thoughts against it."""
+    structured: Structured = "json_schema"
+    """How an answer that must have a shape is asked for."""
     quality: Annotated[float, Field(ge=0, le=1)] = 0.5
     """What to expect of it until this run's own scores say better; 0 to 1."""
     price: Price | None = None
@@ -58,6 +68,11 @@ class ModelEntry(_Strict):
     def wire_name(self) -> str:
         """The name the vendor knows."""
         return self.name or self.id
+
+    def output_limit(self, answer_tokens: int) -> int:
+        """The limit of a request whose answer may take so many tokens, thoughts included."""
+        wanted = answer_tokens + self.thinking_tokens
+        return min(wanted, self.max_output_tokens or wanted)
 
     @model_validator(mode="after")
     def _latency_is_for_offline_models(self) -> Self:

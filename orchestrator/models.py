@@ -140,7 +140,8 @@ class Reply:
     usage: Usage
     served_model: str
     finish_reason: str
-    """``stop``, ``length`` (cut at the limit), ``content_filter``, or the vendor's own word."""
+    """``stop``, ``length`` (cut at the limit), ``content_filter``, ``error`` (the vendor gave up),
+    or the vendor's own word."""
     response_id: str | None = None
 
 

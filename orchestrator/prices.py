@@ -3,7 +3,7 @@
 import ipaddress
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -22,6 +22,8 @@ _MILLION: Final = 1_000_000
 _FREE: Final = Price(input=Decimal(0), output=Decimal(0))
 _ENVELOPE_TOKENS: Final = 64
 """What a vendor adds around the text: roles, separators, the frame of a schema."""
+_NOW: Final = timedelta(0)
+_LONGER_THAN_A_REQUEST: Final = timedelta(minutes=10)
 
 
 def cost_of(entry: ModelEntry, usage: Usage) -> Decimal:
@@ -51,7 +53,8 @@ def worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
     """The most one request with this prompt can cost, in US dollars.
 
     No tokenizer makes more tokens than a text has bytes, and no answer is longer than its limit;
-    each at the dearest rate that the model has for it.
+    each at the dearest rate that the model has for it, now and when the answer comes: there are
+    vendors whose prices change with the hour.
 
     Raises:
         InputError: nobody knows a price.
@@ -59,9 +62,9 @@ def worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
     tokens_in = _bytes_of(prompt) + _ENVELOPE_TOKENS
     if (fixed := _fixed_price(entry)) is not None:
         return _at(fixed.input, tokens_in) + _at(fixed.output, prompt.max_tokens)
-    rates = _listed(entry)
-    dearest_in = max(_dearest(rates.input_mtok), _dearest(rates.cache_write_mtok))
-    dearest_out = _dearest(rates.output_mtok)
+    soon = (_listed(entry), _listed(entry, later=_LONGER_THAN_A_REQUEST))
+    dearest_in = max(_dearest(rate) for p in soon for rate in (p.input_mtok, p.cache_write_mtok))
+    dearest_out = max(_dearest(p.output_mtok) for p in soon)
     return _at(dearest_in, tokens_in) + _at(dearest_out, prompt.max_tokens)
 
 
@@ -97,15 +100,15 @@ def _fixed_price(entry: ModelEntry) -> Price | None:
     return None
 
 
-def _listed(entry: ModelEntry) -> "ModelPrice":
-    """What the public price list, which costs most of a second to import, says today."""
+def _listed(entry: ModelEntry, *, later: timedelta = _NOW) -> "ModelPrice":
+    """What the public price list, which costs most of a second to import, says of that time."""
     try:
         found = _found(entry.wire_name, entry.provider)
     except ImportError as error:
         raise InputError(
             f"The price of model {entry.id!r} is looked up in a list that is not installed. "
-            "Install it with `pip install 'multi-llm-orchestrator[openai]'`, or give the model "
-            "a price in the catalogue, such as `price: {input: 0.5, output: 2}`."
+            "Install it with `pip install 'multi-llm-orchestrator[providers]'`, or give the "
+            "model a price in the catalogue, such as `price: {input: 0.5, output: 2}`."
         ) from error
     except LookupError:
         raise InputError(
@@ -113,7 +116,7 @@ def _listed(entry: ModelEntry) -> "ModelPrice":
             "budget could hold it. Give it one in the catalogue, in dollars per million tokens, "
             "such as `price: {input: 0.5, output: 2}`."
         ) from None
-    return found.get_prices(datetime.now(UTC))
+    return found.get_prices(datetime.now(UTC) + later)
 
 
 @cache  # the list does not change while we run, and looking through it takes longer than pricing

@@ -9,9 +9,12 @@ import os
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+import pytest
 
 Fixture = Mapping[str, Any]
 """``match`` and ``response`` (or ``chaos``), in aimock's own words."""
@@ -47,6 +50,22 @@ def command() -> list[str]:
     return [node, str(home / _ENTRY)]
 
 
+@contextmanager
+def started(fixtures: Sequence[Fixture], folder: Path) -> "Iterator[Aimock]":
+    """A server that plays these fixtures while the block lasts.
+
+    Without node or aimock the test is skipped, in CI it fails.
+    """
+    try:
+        server = Aimock(fixtures, folder)
+    except AimockMissing as missing:
+        if os.environ.get("CI") in {"true", "1"}:
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    yield server
+    server.stop()
+
+
 class Aimock:
     """One server, from construction to `stop`, on a port that the system chose."""
 
@@ -60,17 +79,17 @@ class Aimock:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._origin = self._started()
+        self.origin = self._started()
 
     @property
     def base_url(self) -> str:
         """Where an OpenAI client finds it."""
-        return f"{self._origin}/v1"
+        return f"{self.origin}/v1"
 
     def journal(self) -> list[dict[str, Any]]:
         """Every request so far that carried the right key, with its headers, body and outcome."""
         asked = urllib.request.Request(
-            f"{self._origin}/__aimock/journal", headers={"Authorization": f"Bearer {KEY}"}
+            f"{self.origin}/__aimock/journal", headers={"Authorization": f"Bearer {KEY}"}
         )
         with urllib.request.urlopen(asked, timeout=10) as answer:
             entries: list[dict[str, Any]] = json.load(answer)

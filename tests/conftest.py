@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from orchestrator.catalogue import shipped_catalogue
 from orchestrator.state_dir import ENVIRON
 from orchestrator.tracing import TracingConfig, configure_tracing
-from tests.aimock import Aimock, AimockMissing, Fixture
+from tests.aimock import Aimock, Fixture, started
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -51,27 +52,25 @@ def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         os.environ[ENVIRON] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_vendors() -> Iterator[None]:
+    """No test reads, moves or spends what a developer has set up for the shipped models."""
+    with pytest.MonkeyPatch.context() as patch:
+        for entry in shipped_catalogue().entries():
+            for name in filter(None, (entry.key_env, entry.base_url_env)):
+                patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture
 def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Aimock]]:
-    """Start servers that play the given fixtures; they stop with the test.
+    """Start servers that play the given fixtures; they stop with the test."""
+    with ExitStack() as servers:
 
-    Without node or aimock the test is skipped, in CI it fails.
-    """
-    servers: list[Aimock] = []
+        def start(*fixtures: Fixture) -> Aimock:
+            return servers.enter_context(started(fixtures, tmp_path_factory.mktemp("aimock")))
 
-    def start(*fixtures: Fixture) -> Aimock:
-        folder: Path = tmp_path_factory.mktemp("aimock")
-        try:
-            servers.append(Aimock(fixtures, folder))
-        except AimockMissing as missing:
-            if os.environ.get("CI") in {"true", "1"}:
-                pytest.fail(str(missing))
-            pytest.skip(str(missing))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
+        yield start
 
 
 @pytest.fixture

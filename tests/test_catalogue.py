@@ -1,11 +1,13 @@
 """The catalogue file: what is shipped, and how a wrong one is refused."""
 
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from orchestrator.catalogue import load_catalogue, shipped_catalogue
 from orchestrator.errors import InputError
+from tests.fakes import model
 
 MINIMAL = "models: [{id: m, provider: acme, api: openai}]"
 
@@ -29,16 +31,36 @@ def test_the_shipped_catalogue_has_two_offline_providers_so_that_a_critique_cros
 def test_the_shipped_remote_models_are_ready_by_one_key_and_can_be_moved() -> None:
     remote = [entry for entry in shipped_catalogue().models if entry.api != "offline"]
 
-    assert len(remote) >= 3
-    assert {entry.key_env for entry in remote} == {"OPENAI_API_KEY"}
-    assert {entry.base_url_env for entry in remote} == {"OPENAI_BASE_URL"}
+    assert {entry.provider: (entry.key_env, entry.base_url_env) for entry in remote} == {
+        "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+        "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+        "gcp.gemini": ("GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+        "deepseek": ("DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL"),
+        "moonshot_ai": ("MOONSHOT_API_KEY", "MOONSHOT_BASE_URL"),
+    }
     assert all(entry.max_output_tokens and entry.context_window for entry in remote)
 
 
-def test_the_shipped_models_say_what_to_expect_of_them_and_the_dearest_expects_most() -> None:
-    qualities = [entry.quality for entry in shipped_catalogue().models]
+def test_every_shipped_model_that_thinks_has_room_to() -> None:
+    for entry in shipped_catalogue().models:
+        assert bool(entry.thinking_tokens) is ("reasoning" in entry.tags)
+        assert entry.output_limit(4096) == 4096 + entry.thinking_tokens
 
-    assert qualities == sorted(qualities, reverse=True)
+
+def test_the_limit_of_a_request_is_never_more_than_the_model_has() -> None:
+    small = model(max_output_tokens=1000, thinking_tokens=500)
+
+    assert (small.output_limit(400), small.output_limit(800)) == (900, 1000)
+    assert model(thinking_tokens=500).output_limit(800) == 1300
+
+
+def test_of_each_provider_the_dearest_shipped_model_promises_most() -> None:
+    shipped = shipped_catalogue().models
+    by_provider = groupby(shipped, key=lambda entry: entry.provider)
+
+    for _, entries in by_provider:
+        qualities = [entry.quality for entry in entries]
+        assert qualities == sorted(qualities, reverse=True)
 
 
 def test_a_model_is_found_by_its_id(written) -> None:

@@ -116,8 +116,9 @@ def test_a_stranger_without_a_key_gets_results_and_is_told_who_wrote_them() -> N
     assert "**SUCCESS**" in done.stdout
     assert "| task " in done.stdout
     assert done.stderr.startswith(
-        "orchestrator: No key was found (OPENAI_API_KEY): using the embedded offline models, "
-        "whose text comes from templates.\nrun "
+        "orchestrator: No key was found (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, "
+        "DEEPSEEK_API_KEY, MOONSHOT_API_KEY): using the embedded offline models, whose text comes "
+        "from templates.\nrun "
     )
     assert "\x1b" not in done.stderr
 

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-HEAVY = ("genai_prices", "grpc", "openai", "opentelemetry", "rich", "pytest")
+HEAVY = (
+    *("anthropic", "google", "openai", "genai_prices", "httpx2"),
+    *("grpc", "opentelemetry", "rich", "pytest"),
+)
 
 
 def modules_after(statements: str) -> set[str]:

@@ -89,7 +89,7 @@ def test_without_the_price_list_the_sentence_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "genai_prices", None)
     never_asked_for_before = GPT.model_copy(update={"name": "gpt-4.1-nano"})
 
-    with pytest.raises(InputError, match=r"pip install 'multi-llm-orchestrator\[openai\]'"):
+    with pytest.raises(InputError, match=r"pip install 'multi-llm-orchestrator\[providers\]'"):
         cost_of(never_asked_for_before, Usage())
 
 

@@ -1,16 +1,23 @@
 """The vendors: which models are ready, and a connection to each."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.catalogue import Catalogue, ModelEntry
+from orchestrator.catalogue import Catalogue, ModelEntry, RemoteApi
 from orchestrator.errors import InputError
 from orchestrator.ports import Clock, Provider
+from orchestrator.providers import access
+
+if TYPE_CHECKING:
+    from orchestrator.providers.remote import RemoteProvider
 
 
 def ready_models(catalogue: Catalogue, environ: Mapping[str, str]) -> tuple[ModelEntry, ...]:
     """The remote models whose key is set or that need none; without any, the offline ones."""
     remote = tuple(
-        entry for entry in catalogue.models if entry.api != "offline" and _has_key(entry, environ)
+        entry
+        for entry in catalogue.models
+        if entry.api != "offline" and access.has_key(entry, environ)
     )
     return remote or tuple(entry for entry in catalogue.models if entry.api == "offline")
 
@@ -31,8 +38,21 @@ def connect(catalogue: Catalogue, environ: Mapping[str, str], clock: Clock) -> d
     return {entry.id: _connected(entry, environ, clock) for entry in ready}
 
 
-def _has_key(entry: ModelEntry, environ: Mapping[str, str]) -> bool:
-    return entry.key_env is None or bool(environ.get(entry.key_env, "").strip())
+def speaker(api: RemoteApi) -> "type[RemoteProvider[Any, Any]]":
+    """Who speaks this API; its SDK is not imported."""
+    match api:
+        case "openai":
+            from orchestrator.providers.openai import OpenAIProvider
+
+            return OpenAIProvider
+        case "anthropic":
+            from orchestrator.providers.anthropic import AnthropicProvider
+
+            return AnthropicProvider
+        case "google":
+            from orchestrator.providers.google import GoogleProvider
+
+            return GoogleProvider
 
 
 def _connected(entry: ModelEntry, environ: Mapping[str, str], clock: Clock) -> Provider:
@@ -41,11 +61,4 @@ def _connected(entry: ModelEntry, environ: Mapping[str, str], clock: Clock) -> P
         from orchestrator.providers.offline import OfflineProvider
 
         return OfflineProvider(entry, clock)
-    if entry.api == "openai":
-        from orchestrator.providers.openai import OpenAIProvider
-
-        return OpenAIProvider(entry, environ)
-    raise InputError(
-        f"Model {entry.id!r} is reached by the API {entry.api!r}, which this version does not "
-        "speak. Reach it through an OpenAI-compatible base_url with `api: openai`."
-    )
+    return speaker(entry.api)(entry, environ)

@@ -1,10 +1,12 @@
 """What a refused or broken request means, in our own words whoever the vendor is.
 
-A vendor's own text can echo the prompt or a key: of an answer, only its status, its code and its
-``Retry-After`` come through here.
+A vendor's own text can echo the prompt or a key: it is read for what it means and never kept. Of
+an answer, only its status, its code and how long to wait come through here.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -12,14 +14,44 @@ from typing import Final
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import ProviderError
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An answer that says no, as the vendor sent it."""
+
+    status: int
+    code: str | None = None
+    """The vendor's own code, where it has one."""
+    text: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    wait_s: float | None = None
+    """How long to wait, where the body says so and not the headers."""
+
+
 _BY_VENDOR_CODE: Final = {
-    "context_length_exceeded": "context_length_exceeded",
-    "string_above_max_length": "context_length_exceeded",
-    "insufficient_quota": "insufficient_quota",
+    "API_KEY_INVALID": "authentication",
+    "billing_error": "insufficient_quota",
     "billing_hard_limit_reached": "insufficient_quota",
+    "context_length_exceeded": "context_length_exceeded",
+    "exceeded_current_quota_error": "insufficient_quota",
+    "insufficient_quota": "insufficient_quota",
+    "string_above_max_length": "context_length_exceeded",
 }
+_BY_TEXT: Final = {
+    re.compile(pattern, re.IGNORECASE): code
+    for pattern, code in (
+        (r"(prompt|input) is too long", "context_length_exceeded"),
+        (r"(maximum )?context (length|size|window)", "context_length_exceeded"),
+        (r"token count.*exceeds|exceeded model token limit", "context_length_exceeded"),
+        (r"credit balance is too low|insufficient balance", "insufficient_quota"),
+        (r"api key not valid|api key expired", "authentication"),
+    )
+}
+"""What vendors say only in prose, and only with a status that says little."""
+_TELLS_LITTLE: Final = frozenset({400, 413, 422})
 _BY_STATUS: Final = {
     401: "authentication",
+    402: "insufficient_quota",
     403: "permission_denied",
     404: "model_not_found",
     408: "timeout",
@@ -39,6 +71,10 @@ _SENTENCES: Final = {
     "model_not_found": "{who} knows no model {model!r}. Correct its name or base_url.",
     "permission_denied": "The key in {key} may not use model {model!r} of {who}.",
     "rate_limit_exceeded": "{who} limits the requests to model {model!r}.",
+    "redirected": (
+        "The server of model {model!r} sends requests elsewhere (HTTP status {status}), where a "
+        "key must not follow. Give the final address as its base_url."
+    ),
     "server_error": "{who} failed on model {model!r} (HTTP status {status}).",
     "timeout": "{who} ran out of time over model {model!r}.",
 }
@@ -46,25 +82,23 @@ _NO_KEY: Final = (
     "{who} asks for a key. Name the environment variable that holds it as key_env of model "
     "{model!r} in the catalogue."
 )
-_SERVER_ERROR: Final = 500
+_REDIRECTION, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 
 
-def refused(
-    entry: ModelEntry, status: int, vendor_code: str | None, headers: Mapping[str, str]
-) -> ProviderError:
-    """The failure that an HTTP status, and the vendor's code beside it, stand for."""
-    otherwise = "server_error" if status >= _SERVER_ERROR else "bad_request"
-    code = _BY_VENDOR_CODE.get(vendor_code or "") or _BY_STATUS.get(status, otherwise)
+def refused(entry: ModelEntry, refusal: Refusal) -> ProviderError:
+    """The failure that a refusal stands for."""
+    code = _code(refusal)
     keyless = code == "authentication" and entry.key_env is None
     sentence = _NO_KEY if keyless else _SENTENCES[code]
+    wait_s = _retry_after_s(refusal.headers)
     return ProviderError(
         sentence.format(
-            who=entry.provider, model=entry.wire_name, key=entry.key_env, status=status
+            who=entry.provider, model=entry.wire_name, key=entry.key_env, status=refusal.status
         ),
         code=code,
         retryable=code in _PASSING,
-        retry_after_s=_retry_after_s(headers),
-        status_code=status,
+        retry_after_s=refusal.wait_s if wait_s is None else wait_s,
+        status_code=refusal.status,
     )
 
 
@@ -106,6 +140,20 @@ def unreadable(entry: ModelEntry, server: str) -> ProviderError:
         retryable=True,
         billed=True,
     )
+
+
+def _code(refusal: Refusal) -> str:
+    if code := _BY_VENDOR_CODE.get(refusal.code or ""):
+        return code
+    if refusal.status in _TELLS_LITTLE:
+        for pattern, meant in _BY_TEXT.items():
+            if pattern.search(refusal.text):
+                return meant
+    if code := _BY_STATUS.get(refusal.status):
+        return code
+    if _REDIRECTION <= refusal.status < _CLIENT_ERROR:
+        return "redirected"
+    return "server_error" if refusal.status >= _SERVER_ERROR else "bad_request"
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

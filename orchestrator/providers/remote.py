@@ -1,0 +1,207 @@
+"""A model behind a network, as far as the vendors are alike: opened late, watched, and closed."""
+
+import asyncio
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+
+from orchestrator.catalogue import ModelEntry
+from orchestrator.errors import InputError, ProviderError
+from orchestrator.models import Reply, Request
+from orchestrator.providers import access, refusals
+from orchestrator.providers.refusals import Refusal
+
+if TYPE_CHECKING:
+    import httpx2
+
+Client = TypeVar("Client")
+Answer = TypeVar("Answer")
+
+THINKS: Final = "reasoning"
+"""The tag of a model that thinks before it answers: it is sent no temperature, which such models
+refuse or ignore, and is asked to think briefly, because thoughts are billed as output."""
+
+_DEPARTED: Final[ContextVar[Callable[[], None]]] = ContextVar("departed")
+"""Whom the request of this task tells of its departure: the SDKs hand nothing through to HTTP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sdk:
+    """A vendor's official SDK."""
+
+    vendor: str
+    module: str
+    extra: str
+    """The extra of this package that installs it."""
+    url: str
+    """Where requests go unless told otherwise."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it could be imported; it is not."""
+        try:
+            return importlib.util.find_spec(self.module) is not None
+        except ModuleNotFoundError:  # not even the package around it is there
+            return False
+
+    @property
+    def how_to_install(self) -> str:
+        """The command."""
+        return f"pip install 'multi-llm-orchestrator[{self.extra}]'"
+
+
+class RemoteProvider(ABC, Generic[Client, Answer]):
+    """One model behind one server; the SDK is imported, in a thread, with the first request.
+
+    Args:
+        entry: the model.
+        environ: where its key and base URL are looked up.
+
+    Raises:
+        InputError: the SDK is not installed, or the key or the base URL cannot be used.
+    """
+
+    sdk: ClassVar[Sdk]
+    malformed: ClassVar[tuple[type[Exception], ...]] = (ValueError,)
+    """What the SDK lets escape when a body is not what it expects."""
+
+    def __init__(self, entry: ModelEntry, environ: Mapping[str, str]) -> None:
+        if not self.sdk.is_installed:
+            raise InputError(
+                f"Model {entry.id!r} is reached with the SDK of {self.sdk.vendor}, which is not "
+                f"installed. Install it with `{self.sdk.how_to_install}`{_or_do_without(entry)}."
+            )
+        self._entry = entry
+        self._key = access.key(entry, environ)
+        self._base_url = access.base_url(entry, environ, self.sdk.url)
+        self._opening = asyncio.Lock()
+        self._client: Client | None = None
+        self._http: httpx2.AsyncClient | None = None
+        self.server = access.server(self._base_url)
+        """Host and port: where a span says the answer comes from."""
+        self.takes_temperature = THINKS not in entry.tags
+        """Whether a prompt's temperature is sent."""
+
+    async def complete(
+        self, request: Request, *, departed: Callable[[], None] = lambda: None
+    ) -> Reply:
+        """Answer one request; `departed` is called just before anything of it leaves.
+
+        Raises:
+            ProviderError: it was refused or broke off; says whether to try again.
+        """
+        client = await self._opened()
+        token = _DEPARTED.set(departed)
+        try:
+            answer = await self._ask(client, request)
+        except self._failures() as error:
+            failure = self._told(error, request.timeout_s)
+        else:
+            return self._read(answer)
+        finally:
+            _DEPARTED.reset(token)
+        # Not raised within the `except`: the SDK's exception holds the vendor's text, and must
+        # not hang on ours as its context.
+        raise failure
+
+    async def close(self) -> None:
+        """Give back connections; closing twice is allowed."""
+        http, client = self._http, self._client
+        self._http = self._client = None
+        if client is not None:
+            self._let_go(client)
+        if http is not None:
+            await http.aclose()
+
+    @abstractmethod
+    def _open(self, http: "httpx2.AsyncClient") -> Client:
+        """Import the SDK, which takes seconds, with the parts that it imports late by itself."""
+
+    @abstractmethod
+    async def _ask(self, client: Client, request: Request) -> Answer:
+        """Have the SDK send the request, once, and time out a second after the caller does.
+
+        The caller's timeout comes first: it covers the whole request, the SDK's each read.
+        """
+
+    @abstractmethod
+    def _reply(self, answer: Answer) -> Reply:
+        """What the SDK read, in our words; it builds objects without checking that all is there."""
+
+    @abstractmethod
+    def _sdk_errors(self) -> tuple[type[Exception], ...]:
+        """What the SDK raises on purpose."""
+
+    @abstractmethod
+    def _refusal(self, error: Exception) -> Refusal | None:
+        """What the vendor answered, if the error stands for an answer."""
+
+    def _let_go(self, client: Client) -> None:
+        """Close what the SDK opened beside the connections it was given."""
+
+    async def _opened(self) -> Client:
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._set_up)
+            return self._client
+
+    def _set_up(self) -> Client:
+        import httpx2
+
+        # Every request passes its own timeout. A redirection is not followed: vendors make none,
+        # and not every header that carries a key would stay behind.
+        self._http = httpx2.AsyncClient(event_hooks={"request": [_watch]}, timeout=None)
+        return self._open(self._http)
+
+    def _failures(self) -> tuple[type[Exception], ...]:
+        import httpx2
+
+        return (*self._sdk_errors(), httpx2.HTTPError, *self.malformed)
+
+    def _told(self, error: Exception, timeout_s: float) -> ProviderError:
+        """The error in our words."""
+        import httpx2
+
+        entry, host = self._entry, self.server[0]
+        if (refusal := self._refusal(error)) is not None:
+            return refusals.refused(entry, refusal)
+        match error if isinstance(error, httpx2.HTTPError) else error.__cause__:
+            case httpx2.ConnectError() | httpx2.ConnectTimeout():
+                return refusals.unreachable(entry, host)
+            case httpx2.TimeoutException():
+                return refusals.timed_out(entry, timeout_s)
+        if isinstance(error, self.malformed):
+            return refusals.unreadable(entry, host)
+        return refusals.broken_off(entry, host)
+
+    def _read(self, answer: Answer) -> Reply:
+        try:
+            return self._reply(answer)
+        except (AttributeError, IndexError, TypeError, ValueError):
+            pass
+        raise refusals.unreadable(self._entry, self.server[0])
+
+
+def count(tokens: int | None) -> int:
+    """A number of tokens; servers have been seen to send null and less than nothing."""
+    return max(0, int(tokens or 0))
+
+
+async def _watch(request: "httpx2.Request") -> None:
+    """Have the HTTP library tell when it begins to write this request."""
+    departed = _DEPARTED.get()
+
+    async def trace(event: str, info: dict[str, Any]) -> None:
+        is_written = event.endswith(".send_request_headers.started")
+        # What a proxy is asked for first, a way to the server, carries nothing of the request.
+        if is_written and info["request"].method != b"CONNECT":
+            departed()
+
+    request.extensions["trace"] = trace
+
+
+def _or_do_without(entry: ModelEntry) -> str:
+    return f", or unset {entry.key_env} to do without" if entry.key_env else ""
