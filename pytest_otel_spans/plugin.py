@@ -142,10 +142,11 @@ def pytest_runtest_makereport(
     """Show the spans of a test that failed."""
     report = yield
     ours, arrived = item.stash.get(_SCENE, None), item.stash.get(_ARRIVED, None)
-    _settle_snapshot(item, report)
-    if report.failed and ours is not None:
+    told = _settle_snapshot(item, report)
+    untold = report.failed and not told
+    if untold and ours is not None:
         _add_section(report, _SECTION, ours.capture.text(), item.config)
-    if report.failed and arrived is not None:
+    if untold and arrived is not None:
         _add_section(report, _ARRIVED_SECTION, arrived.text(), item.config)
     if report.when == "teardown":  # items live as long as the session; their spans need not
         if ours is not None:
@@ -197,16 +198,22 @@ def _snapshot(item: pytest.Item) -> SpanSnapshot:
     return item.stash[_SNAPSHOT]
 
 
-def _settle_snapshot(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Write the snapshot of a test that passed; of one that did not, show it and keep it."""
+def _settle_snapshot(item: pytest.Item, report: pytest.TestReport) -> bool:
+    """Write the snapshot of a test that passed; of one that did not, show it and keep it.
+
+    Returns:
+        Whether the report shows the spans as they differ from their snapshot: no need to show
+        them once more.
+    """
     asked = "span_snapshot" in getattr(item, "fixturenames", ()) and hasattr(item.config, "_syrupy")
     if _SNAPSHOT not in item.stash and not (asked and report.failed):
-        return
+        return False
     snapshot = _snapshot(item)
     for section in snapshot.witness(report):
         _add_section(report, "Span snapshot", section, item.config)
     if report.when == "teardown":
         del item.stash[_SNAPSHOT]
+    return snapshot.tells
 
 
 @contextmanager

@@ -56,7 +56,30 @@ def own_lines(
         node: The span.
         usual: The usual value of each label of `same` about which spans disagree.
     """
-    return two_sided([_row(difference, pattern, node, usual) for difference in differences])
+    differences = tuple(differences)
+    renamed = _renamed(differences)
+    told = {other.key for other in renamed.values()}
+    rows = []
+    for one in differences:
+        if one.aspect == "attribute" and one.key in told:
+            continue
+        row, other = _row(one, pattern, node, usual), renamed.get(one.key)
+        actual = row.actual if other is None else f"{value_text(other.actual)} as {other.key!r}"
+        rows.append(row._replace(actual=actual))
+    return two_sided(rows)
+
+
+def _renamed(differences: Sequence[Difference]) -> dict[str | None, Difference]:
+    """Return, by the key that is missing, what stands in its place under a key much like it."""
+    attributes = [one for one in differences if one.aspect == "attribute"]
+    surplus = {one.key or "": one for one in attributes if one.expected is absent}
+    renamed: dict[str | None, Difference] = {}
+    for one in attributes:
+        if one.actual is absent and not isinstance(one.expected, same):
+            for close in get_close_matches(one.key or "", surplus, n=1, cutoff=_SLIP):
+                if matches(one.expected, surplus[close].actual):
+                    renamed[one.key] = surplus.pop(close)
+    return renamed
 
 
 def two_sided(rows: Sequence[Row]) -> list[str]:

@@ -126,6 +126,8 @@ class SpanSnapshot(SnapshotAssertion):
         self.session = HeldWrites(self.session)
         self._sections: list[str] = []
         self._sound = True
+        self.tells = False
+        """Whether a section shows the spans: in what they differ, and where."""
         super().__post_init__()
 
     def __call__(  # type: ignore[override]  # spans have options of their own
@@ -164,6 +166,7 @@ class SpanSnapshot(SnapshotAssertion):
         if not equal and result.recalled_data is not None:
             explanation = cast("Told", result.asserted_data).explanation()
             self._sections.append(f"{_shown(result)}: {explanation}")
+            self.tells = True
         return equal
 
     __hash__ = object.__hash__

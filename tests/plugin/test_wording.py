@@ -40,6 +40,23 @@ def test_a_missing_attribute_is_absent_with_a_key_much_like_it() -> None:
     ]
 
 
+def test_a_value_under_a_key_much_like_the_expected_one_is_one_difference() -> None:
+    assert explained(
+        [plant("run", {"llm.model": "x", "llm.cost": "much", "extra": 1})],
+        span("run", {"llm_model": str, "llm_cost": float}, only=True),
+    ) == [
+        "run",
+        "    llm_model  - str",
+        "               + 'x' as 'llm.model'",
+        "    llm_cost   - float",
+        "               + absent  (there is 'llm.cost')",
+        "    llm.cost   - absent  → name it in the pattern, or leave out only=True",
+        "               + 'much'",
+        "    extra      - absent  → name it in the pattern, or leave out only=True",
+        "               + 1",
+    ]
+
+
 def test_an_attribute_too_many_is_laid_to_only() -> None:
     assert explained([plant("run", {"a": 1, "b": "x"})], span("run", {"a": 1}, only=True)) == [
         "run",
