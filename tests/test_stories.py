@@ -166,8 +166,10 @@ def test_a_run_over_the_wire(otlp_spans: OtlpCapture, span_snapshot: SpanSnapsho
     options = ["--project-id", "p1", "--max-tasks", "2", "--threshold", "0.5"]
     tracing = ["--tracing", "--otlp-endpoint", otlp_spans.endpoint]
 
-    subprocess.run([*command, *options, *tracing], env=env, cwd=tmp_path, check=True)
+    command += [*options, *tracing]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, check=False)
 
+    assert done.returncode == 0, done.stderr.decode()
     # How much the offline models write, and how well, may change while the schema stands.
     written = {"tokens_*": int, "*.usage.*_tokens": int, "*.score*": float}
     assert otlp_spans == span_snapshot(mask=written)

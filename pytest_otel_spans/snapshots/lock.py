@@ -23,6 +23,7 @@ from pytest_otel_spans.text.render import path_text
 __all__ = ["Terms", "Told", "read_rows"]
 
 _ADVICE: Final = re.compile(r"  → (?:allow it with|\.times\(|name it|leave out).*$")
+_COUNT: Final = re.compile(r"([\d,]+) spans?(?= below$| ok$)")
 _ANY_ORDER: Final = re.compile(r"→ (?:expect them in this order, or in )?any_order\(\.\.\.\).*$")
 
 
@@ -111,6 +112,9 @@ def read_rows(path: Path, shown: str) -> tuple[Row, ...] | None:
 
 
 def _for_a_snapshot(line: str) -> str:
-    """Leave out what only who writes patterns can do, and say what can be done here."""
-    line = _ADVICE.sub("", line)
+    """Leave out what only who writes patterns can do, and say what can be done here.
+
+    Events and links are counted with the spans, as what stands below one.
+    """
+    line = _COUNT.sub(r"\1", _ADVICE.sub("", line))
     return _ANY_ORDER.sub("→ span_snapshot(unordered=[...]) with the name of their parent", line)
