@@ -15,7 +15,7 @@ ASYNCIO = ("-o", "asyncio_default_fixture_loop_scope=function")
 # Installed and unused
 
 
-def test_unused_it_imports_no_opentelemetry(pytester: pytest.Pytester, run: Run) -> None:
+def test_unused_it_imports_no_opentelemetry(pytester: pytest.Pytester, start: Run) -> None:
     pytester.makepyfile("""
         import sys
         import pytest_otel_spans
@@ -25,7 +25,7 @@ def test_unused_it_imports_no_opentelemetry(pytester: pytest.Pytester, run: Run)
             assert not [name for name in sys.modules if name.startswith("opentelemetry")]
     """)
 
-    run().assert_outcomes(passed=1)
+    start().assert_outcomes(passed=1)
 
 
 def test_unused_it_adds_nothing_to_a_report(pytester: pytest.Pytester, run: Run) -> None:
@@ -81,7 +81,7 @@ NO_OPENTELEMETRY = """
 
 
 def test_without_the_sdk_only_the_test_that_asks_for_spans_fails(
-    pytester: pytest.Pytester, run: Run
+    pytester: pytest.Pytester, start: Run
 ) -> None:
     pytester.makeconftest(NO_OPENTELEMETRY)
     pytester.makepyfile("""
@@ -89,7 +89,7 @@ def test_without_the_sdk_only_the_test_that_asks_for_spans_fails(
         def test_spans(spans): pass
     """)
 
-    result = run()
+    result = start()
 
     result.assert_outcomes(passed=1, errors=1)
     needs = "the fixture `spans` needs the OpenTelemetry SDK, which cannot be imported"
@@ -533,7 +533,7 @@ def test_a_plugin_that_keeps_a_span_open_around_the_test_stays_outside(
 
 
 def test_a_suite_that_has_a_fixture_of_its_own_named_spans_keeps_it(
-    pytester: pytest.Pytester, run: Run
+    pytester: pytest.Pytester, start: Run
 ) -> None:
     pytester.makepyfile("""
         import pytest, sys
@@ -547,7 +547,7 @@ def test_a_suite_that_has_a_fixture_of_its_own_named_spans_keeps_it(
             assert "opentelemetry" not in sys.modules
     """)
 
-    run().assert_outcomes(passed=1)
+    start().assert_outcomes(passed=1)
 
 
 def test_unittest_cases_are_captured(pytester: pytest.Pytester, run: Run) -> None:

@@ -760,7 +760,7 @@ def test_without_grpc_one_sentence_says_what_to_install(
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_spans_alone_import_no_grpc(pytester: pytest.Pytester, run: Run) -> None:
+def test_spans_alone_import_no_grpc(pytester: pytest.Pytester, start: Run) -> None:
     pytester.makepyfile("""
         import sys
 
@@ -768,7 +768,7 @@ def test_spans_alone_import_no_grpc(pytester: pytest.Pytester, run: Run) -> None
             assert not {"grpc", "google.protobuf", "opentelemetry.proto"} & sys.modules.keys()
     """)
 
-    run().assert_outcomes(passed=1)
+    start().assert_outcomes(passed=1)
 
 
 def test_a_fixture_named_spans_that_is_not_ours_is_left_alone(

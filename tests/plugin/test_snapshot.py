@@ -356,7 +356,7 @@ def test_without_syrupy_one_sentence_says_what_is_missing(
 
 
 def test_unused_it_imports_neither_syrupy_nor_its_own_rooms(
-    pytester: pytest.Pytester, run: Run
+    pytester: pytest.Pytester, start: Run
 ) -> None:
     pytester.makepyfile("""
         import sys
@@ -366,7 +366,7 @@ def test_unused_it_imports_neither_syrupy_nor_its_own_rooms(
             assert not loaded and "syrupy" not in sys.modules
     """)
 
-    run().assert_outcomes(passed=1)
+    start().assert_outcomes(passed=1)
 
 
 # What is not written, and what is not deleted
