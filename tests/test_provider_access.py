@@ -84,6 +84,15 @@ def test_a_base_url_that_is_none_is_refused_with_its_source(wire: WireProtocol, 
     assert f"is {url!r} (base_url in the catalogue)" in str(of_catalogue.value)
 
 
+def test_a_wrong_base_url_is_shown_without_what_may_be_secret_in_it() -> None:
+    entry = OPENAI.entry("https://me:secret@gw:port/v1?key=secret")
+
+    with pytest.raises(InputError) as refusal:
+        speaker("openai")(entry, ENVIRON)
+
+    assert "is 'https://…@gw:port/v1' (base_url" in str(refusal.value)
+
+
 @pytest.mark.parametrize("key", ["sk-\n-x", "sk x", "schlüssel", ""])
 def test_a_key_that_is_none_is_refused_without_showing_it(key: str) -> None:
     with pytest.raises(InputError, match=r"OPENAI_API_KEY, the key of .*, is empty or holds") as no:

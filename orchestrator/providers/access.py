@@ -1,5 +1,6 @@
 """Where a model's server is and which key opens it, as the catalogue and the environment say."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -48,10 +49,15 @@ def base_url(entry: ModelEntry, environ: Mapping[str, str], vendors: str) -> str
     except (KeyError, ValueError):
         source = entry.base_url_env if moved else "base_url in the catalogue"
         raise InputError(
-            f"The base URL of model {entry.id!r} is {url!r} ({source}): "
+            f"The base URL of model {entry.id!r} is {_shown(url)!r} ({source}): "
             "give one such as 'http://127.0.0.1:8000/v1'."
         ) from None
     return url
+
+
+def _shown(url: str) -> str:
+    """What a person needs to recognise a URL, without who logs in and what is asked."""
+    return re.sub("//[^/@]*@", "//…@", url.partition("?")[0])
 
 
 def server(url: str) -> tuple[str, int]:

@@ -40,7 +40,7 @@ class AnthropicProvider(RemoteProvider["anthropic.AsyncAnthropic", "Message"]):
         client = anthropic.AsyncAnthropic(
             api_key=self._key,
             # The SDK adds the version by itself; base URLs are often written with it.
-            base_url=self._base_url.rstrip("/").removesuffix("/v1"),
+            base_url=self.base_url.rstrip("/").removesuffix("/v1"),
             max_retries=0,
             http_client=http,
             # Else every call stands in a trace twice, and tells the vendor the trace's id.
@@ -52,6 +52,11 @@ class AnthropicProvider(RemoteProvider["anthropic.AsyncAnthropic", "Message"]):
     async def _ask(self, client: "anthropic.AsyncAnthropic", request: Request) -> "Message":
         message: Message = await client.messages.create(**self._body(request))
         return message
+
+    async def _list(self, client: "anthropic.AsyncAnthropic", timeout_s: float) -> None:
+        page = await client.models.list(limit=1, timeout=timeout_s)
+        if not hasattr(page, "data"):
+            raise ValueError("no list of models")
 
     def _body(self, request: Request) -> dict[str, Any]:
         prompt = request.prompt

@@ -57,12 +57,12 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
         from google.genai.types import HttpOptions
 
         # Base URLs are often written with the version, which the SDK wants by itself.
-        version = _VERSION.search(self._base_url)
+        version = _VERSION.search(self.base_url)
         return genai.Client(
             api_key=self._key,
             vertexai=False,
             http_options=HttpOptions(
-                base_url=_VERSION.sub("", self._base_url),
+                base_url=_VERSION.sub("", self.base_url),
                 api_version=version[1] if version else None,
                 httpx_async_client=http,
             ),
@@ -72,6 +72,12 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
         return await client.aio.models.generate_content(
             model=request.model, contents=request.prompt.text, config=self._config(request)
         )
+
+    async def _list(self, client: "genai.Client", timeout_s: float) -> None:
+        from google.genai.types import HttpOptions, ListModelsConfig
+
+        wait = HttpOptions(timeout=round(timeout_s * 1000))
+        await client.aio.models.list(config=ListModelsConfig(page_size=1, http_options=wait))
 
     def _config(self, request: Request) -> "GenerateContentConfig":
         from google.genai.types import (

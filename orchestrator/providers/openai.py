@@ -32,7 +32,7 @@ class OpenAIProvider(RemoteProvider["openai.AsyncOpenAI", "ChatCompletion"]):
         import openai
 
         client = openai.AsyncOpenAI(
-            api_key=self._key, base_url=self._base_url, max_retries=0, http_client=http
+            api_key=self._key, base_url=self.base_url, max_retries=0, http_client=http
         )
         _ = client.chat.completions
         return client
@@ -40,6 +40,11 @@ class OpenAIProvider(RemoteProvider["openai.AsyncOpenAI", "ChatCompletion"]):
     async def _ask(self, client: "openai.AsyncOpenAI", request: Request) -> "ChatCompletion":
         completion: ChatCompletion = await client.chat.completions.create(**self._body(request))
         return completion
+
+    async def _list(self, client: "openai.AsyncOpenAI", timeout_s: float) -> None:
+        page = await client.models.list(timeout=timeout_s)
+        if not hasattr(page, "data"):
+            raise ValueError("no list of models")
 
     def _body(self, request: Request) -> dict[str, Any]:
         prompt = request.prompt

@@ -3,7 +3,7 @@
 import asyncio
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client")
 Answer = TypeVar("Answer")
+Sent = TypeVar("Sent")
 
 THINKS: Final = "reasoning"
 """The tag of a model that thinks before it answers: it is sent no temperature, which such models
 refuse or ignore, and is asked to think briefly, because thoughts are billed as output."""
 
-_DEPARTED: Final[ContextVar[Callable[[], None]]] = ContextVar("departed")
+_DEPARTED: Final[ContextVar[Callable[[], None]]] = ContextVar("departed", default=lambda: None)
 """Whom the request of this task tells of its departure: the SDKs hand nothing through to HTTP."""
 
 
@@ -76,11 +77,12 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
             )
         self._entry = entry
         self._key = access.key(entry, environ)
-        self._base_url = access.base_url(entry, environ, self.sdk.url)
+        self.base_url = access.base_url(entry, environ, self.sdk.url)
+        """Where requests go; its path and query, where keys have been seen, are never shown."""
         self._opening = asyncio.Lock()
         self._client: Client | None = None
         self._http: httpx2.AsyncClient | None = None
-        self.server = access.server(self._base_url)
+        self.server = access.server(self.base_url)
         """Host and port: where a span says the answer comes from."""
         self.takes_temperature = THINKS not in entry.tags
         """Whether a prompt's temperature is sent."""
@@ -93,19 +95,25 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
         Raises:
             ProviderError: it was refused or broke off; says whether to try again.
         """
-        client = await self._opened()
         token = _DEPARTED.set(departed)
         try:
-            answer = await self._ask(client, request)
-        except self._failures() as error:
-            failure = self._told(error, request.timeout_s)
-        else:
-            return self._read(answer)
+            answer = await self._sent(lambda client: self._ask(client, request), request.timeout_s)
         finally:
             _DEPARTED.reset(token)
-        # Not raised within the `except`: the SDK's exception holds the vendor's text, and must
-        # not hang on ours as its context.
-        raise failure
+        return self._read(answer)
+
+    async def reach(self, *, timeout_s: float) -> None:
+        """Make sure that the server is there and takes the key; nothing is paid for that.
+
+        Raises:
+            ProviderError: it is not, or does not.
+        """
+        try:
+            await self._sent(lambda client: self._list(client, timeout_s), timeout_s)
+        except ProviderError as error:
+            # Not every server can list its models, and one that says so is there.
+            if error.code != "model_not_found":
+                raise
 
     async def close(self) -> None:
         """Give back connections; closing twice is allowed."""
@@ -126,6 +134,10 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
 
         The caller's timeout comes first: it covers the whole request, the SDK's each read.
         """
+
+    @abstractmethod
+    async def _list(self, client: Client, timeout_s: float) -> None:
+        """Have the SDK ask, once, for the first models that the key may use."""
 
     @abstractmethod
     def _reply(self, answer: Answer) -> Reply:
@@ -155,6 +167,17 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
         # and not every header that carries a key would stay behind.
         self._http = httpx2.AsyncClient(event_hooks={"request": [_watch]}, timeout=None)
         return self._open(self._http)
+
+    async def _sent(self, send: Callable[[Client], Awaitable[Sent]], timeout_s: float) -> Sent:
+        """What came of a request; of one that failed, only what we say of it ourselves."""
+        client = await self._opened()
+        try:
+            return await send(client)
+        except self._failures() as error:
+            failure = self._told(error, timeout_s)
+        # Not raised within the `except`: the SDK's exception holds the vendor's text, and must
+        # not hang on ours as its context.
+        raise failure
 
     def _failures(self) -> tuple[type[Exception], ...]:
         import httpx2
