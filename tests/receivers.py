@@ -23,6 +23,7 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
     """A gRPC server that keeps what it is sent, or refuses it with a status."""
 
     refuses: grpc.StatusCode | None = None
+    because: str = "no"
     spans: list[Span] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     service_names: set[str] = field(default_factory=set)
@@ -34,7 +35,7 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
         if self.hangs:
             self.released.wait(timeout=60)
         if self.refuses is not None:
-            context.abort(self.refuses, "no")
+            context.abort(self.refuses, self.because)
         self.metadata.update(context.invocation_metadata())
         self.take(request)
         return ExportTraceServiceResponse()
@@ -58,12 +59,13 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
 def receiver(
     *,
     refuses: grpc.StatusCode | None = None,
+    because: str = "no",
     hangs: bool = False,
     at: str = "127.0.0.1:0",
     tls: grpc.ServerCredentials | None = None,
 ) -> Iterator[Receiver]:
     """A gRPC receiver, on a free port unless `at` names one; `endpoint` is without a scheme."""
-    servicer = Receiver(refuses=refuses, hangs=hangs)
+    servicer = Receiver(refuses=refuses, because=because, hangs=hangs)
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)
     port = server.add_secure_port(at, tls) if tls else server.add_insecure_port(at)

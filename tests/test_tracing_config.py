@@ -59,6 +59,9 @@ def test_a_setting_that_cannot_be_used_is_refused_with_its_value(settings, says)
         ("localhost:4317", {}, "http://localhost:4317", "grpc"),
         ("10.1.2.3:4317", {}, "http://10.1.2.3:4317", "grpc"),
         ("[::1]:4317", {}, "http://[::1]:4317", "grpc"),
+        ("localhost", {}, "http://localhost:4317", "grpc"),
+        ("http://[::1]", {}, "http://[::1]:4317", "grpc"),
+        ("https://api.example.com", {}, "https://api.example.com", "grpc"),
         ("otel-collector:4317", {}, "http://otel-collector:4317", "grpc"),
         ("api.example.com:443", {}, "https://api.example.com:443", "grpc"),
         (
@@ -104,13 +107,52 @@ def test_without_an_endpoint_there_is_none():
     assert endpoint_of(None, {}) is None
 
 
-def test_an_assumed_scheme_is_said():
-    endpoint = endpoint_of("h:4317", {})
+@pytest.mark.parametrize(
+    ("configured", "environ", "remark"),
+    [
+        (
+            "h:4317",
+            {},
+            "The OTLP endpoint 'h:4317' names no scheme; spans go to http://h:4317 (plaintext).",
+        ),
+        (
+            "http://h",
+            {},
+            "The OTLP endpoint 'http://h' names no port; spans go to http://h:4317 (plaintext).",
+        ),
+        (
+            "h",
+            {},
+            "The OTLP endpoint 'h' names no scheme and no port; spans go to http://h:4317 (plain…",
+        ),
+        (
+            "http://h:4317",
+            {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
+            "The OTLP protocol 'http/json' is neither grpc nor http/protobuf; spans go over http/…",
+        ),
+    ],
+)
+def test_what_was_not_written_or_not_understood_is_said(configured, environ, remark):
+    endpoint = endpoint_of(configured, environ)
 
     assert endpoint is not None
-    assert endpoint.assumed == (
-        "The OTLP endpoint 'h:4317' names no scheme; spans go to http://h:4317 (plaintext)."
-    )
+    (said,) = endpoint.remarks
+    assert said.startswith(remark.removesuffix("…"))
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "GRPC"}], ids=["unset", "in capitals"]
+)
+def test_there_is_nothing_to_remark_on_an_endpoint_that_says_it_all(environ):
+    endpoint = endpoint_of("http://h:4317", environ)
+
+    assert endpoint is not None
+    assert endpoint.remarks == ()
+
+
+def test_credentials_that_grpc_would_not_send_are_refused_without_quoting_them():
+    with pytest.raises(InputError, match=r"'http://\[redacted\]@h:4317' holds a user name"):
+        endpoint_of("http://me:hunter2@h:4317", {})
 
 
 def test_configuring_twice_changes_nothing(memory):

@@ -207,3 +207,26 @@ def test_whoever_names_an_endpoint_gets_no_drawing_when_it_cannot_be_used(named)
     (warning,) = done.stderr.splitlines()
     assert warning.startswith("No span is exported: OpenTelemetry's exporter refuses a setting")
     assert "zstd" in warning
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"OTEL_TRACES_SAMPLER": "sometimes"}, "OpenTelemetry: Couldn't recognize sampler"),
+        ({"OTEL_BSP_SCHEDULE_DELAY": "soon"}, "OpenTelemetry: Unable to parse value for OTEL_BSP"),
+        ({"OTEL_SDK_DISABLED": "true"}, "Tracing stays off, for OTEL_SDK_DISABLED is true."),
+    ],
+)
+def test_what_opentelemetry_says_of_a_setting_is_one_sentence_of_ours(environ, said):
+    done = fresh(
+        """
+        import logging
+        logging.basicConfig(format="%(name)s|%(message)s", force=True)
+        configure_tracing(TracingConfig(enabled=True, flush_timeout_s=0.1))
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        **environ,
+    )
+
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"orchestrator.tracing|{said}")

@@ -5,8 +5,8 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from opentelemetry.context import Context
@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from orchestrator.redaction import redact
+from orchestrator.tracing.overheard import overheard, without_headers
 
 _log = logging.getLogger("orchestrator.tracing")
 
@@ -27,17 +28,6 @@ _GRACE_S: Final = 0.2
 _RETRYING: Final = re.compile(r",? retrying in [\d.]+s")
 """Part of the SDK's sentence; when it is quoted, nothing is retried any more."""
 
-_at_work = threading.local()
-
-
-def _keep_to_ourselves(record: logging.LogRecord) -> bool:
-    """A logging filter: what our own export says is kept for the end, what others say passes."""
-    exporter: _CountedExporter | None = getattr(_at_work, "exporter", None)
-    if exporter is None:
-        return True
-    exporter.complain(record.getMessage())
-    return False
-
 
 class _CountedExporter(SpanExporter):
     """Counts what was delivered; what went wrong is kept instead of printed each time."""
@@ -46,24 +36,14 @@ class _CountedExporter(SpanExporter):
         self._exporter = exporter
         self.delivered = 0
         self.complaint = ""
-        # A logger's filter does not see what its children log, so each of them has to have it.
-        for name in [*logging.root.manager.loggerDict]:
-            if name.startswith("opentelemetry"):
-                logging.getLogger(name).addFilter(_keep_to_ourselves)
 
     def complain(self, sentence: str) -> None:
         """Keep the first thing that went wrong since something last went well."""
         self.complaint = self.complaint or sentence
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Whatever OpenTelemetry logs in this thread meanwhile is said to us."""
-        before = getattr(_at_work, "exporter", None)
-        _at_work.exporter = self
-        try:
-            yield
-        finally:
-            _at_work.exporter = before
+    def at_work(self) -> AbstractContextManager[None]:
+        """Whatever OpenTelemetry logs in this thread meanwhile is kept for the end."""
+        return overheard(lambda record: self.complain(record.getMessage()))
 
     def export(self, batch: Sequence[ReadableSpan]) -> SpanExportResult:
         with self.at_work():
@@ -94,6 +74,7 @@ class Delivery(SpanProcessor):
 
     def __init__(self, exporter: SpanExporter, *, to: str, environ: Mapping[str, str]) -> None:
         self._to = redact(to)
+        self._environ = environ
         self._exporter = _CountedExporter(exporter)
         size = None if environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE_SIZE
         self._inner = BatchSpanProcessor(self._exporter, max_queue_size=size)
@@ -174,5 +155,6 @@ class Delivery(SpanProcessor):
         return lost
 
     def _reason(self) -> str:
-        complaint = _RETRYING.sub("", redact(self._exporter.complaint))[:300]
+        safe = without_headers(self._exporter.complaint, self._environ)
+        complaint = _RETRYING.sub("", safe)[:300]
         return f" ({complaint})." if complaint else "."

@@ -7,6 +7,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from orchestrator.errors import InputError
 from orchestrator.redaction import redact
 from orchestrator.tracing.endpoint import Endpoint
+from orchestrator.tracing.overheard import attend
 
 
 def exporter_for(endpoint: Endpoint) -> SpanExporter:
@@ -21,6 +22,7 @@ def exporter_for(endpoint: Endpoint) -> SpanExporter:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
+    attend()
     return OTLPSpanExporter(endpoint=endpoint.url, insecure=endpoint.url.startswith("http:"))
 
 
@@ -33,4 +35,5 @@ def _http_exporter(endpoint: Endpoint) -> SpanExporter:
             "not installed. Install it with `pip install opentelemetry-exporter-otlp-proto-http`, "
             "or name a gRPC endpoint such as http://localhost:4317."
         ) from error
+    attend()
     return OTLPSpanExporter(endpoint=endpoint.url)

@@ -58,6 +58,7 @@ def configure_tracing(
 def _switch_on(cfg: TracingConfig, given: "TracerProvider | None") -> None:
     global _session  # noqa: PLW0603  (one state a process: what OpenTelemetry forces)
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        _log.warning("Tracing stays off, for OTEL_SDK_DISABLED is true.")
         return
     try:
         from orchestrator.tracing.content import capture_of

@@ -17,6 +17,7 @@ from orchestrator.tracing.console import console_processor
 from orchestrator.tracing.delivery import Delivery
 from orchestrator.tracing.endpoint import endpoint_of
 from orchestrator.tracing.exporter import exporter_for
+from orchestrator.tracing.overheard import attend, overheard, repeat
 
 _log = logging.getLogger("orchestrator.tracing")
 
@@ -51,9 +52,14 @@ def output_of(
     Raises:
         InputError: the endpoint it names needs an exporter that is not installed.
     """
-    host = given or _host_provider()
-    if host is not None:
-        return _joined(host, cfg, environ)
+    attend()
+    with overheard(repeat):
+        host = given or _host_provider()
+        return _built(cfg, environ) if host is None else _joined(host, cfg, environ)
+
+
+def _built(cfg: TracingConfig, environ: Mapping[str, str]) -> Output:
+    """A provider of our own, which OpenTelemetry holds as the global one if it has none."""
     own = TracerProvider(
         resource=_resource(cfg, environ), sampler=_sampler(cfg), shutdown_on_exit=False
     )
@@ -106,8 +112,8 @@ def _processor(cfg: TracingConfig, environ: Mapping[str, str]) -> SpanProcessor 
             redact(said),
         )
         return None
-    if endpoint.assumed:
-        _log.warning("%s", endpoint.assumed)
+    for remark in endpoint.remarks:
+        _log.warning("%s", remark)
     return delivery
 
 

@@ -108,7 +108,8 @@ def _who(trace: Trace, span: SpanRecord) -> str:
     task = task_of(trace, span)
     place = f"in {task.name}" if task is not None and task is not span else ""
     if span.name.startswith(spans.SPAN_LLM_CALL):
-        return line(f"{stage(trace, span)} by {detail(span)} {place}")
+        model = f"by {detail(span)}" if detail(span) else ""
+        return line(f"{stage(trace, span)} {model} {place}")
     if trace.children(span):
         return line(f"{title(trace, span)} itself, outside its calls {place}")
     return line(f"{title(trace, span)} {detail(span)} {place}")
