@@ -118,19 +118,16 @@ def test_nobody_at_the_server_is_told_with_its_host(said: Any, wire: WireProtoco
     assert "ready, but: Cannot connect to 127.0.0.1" in text
 
 
-def test_a_server_is_asked_once_for_each_key(said: Any, server: Aimock) -> None:
+def test_each_model_is_told_by_itself(said: Any, server: Aimock) -> None:
     wire = PROTOCOLS[0]
-    base = server.origin + wire.version
-    entries = [
-        entry(wire, base) | {"id": "a"},
-        entry(wire, base) | {"id": "b"},
-        entry(wire, base) | {"id": "c", "key_env": "WRONG"},
-    ]
+    well = entry(wire, server.origin + wire.version)
+    ill = well | {"id": "elsewhere", "base_url": "http://127.0.0.1:9", "name": wire.model}
 
-    code, text = said("--json", entries=entries, environ={wire.key_env: KEY, "WRONG": SECRET})
+    code, text = said("--json", entries=[well, ill], environ={wire.key_env: KEY})
 
-    told = {each["id"]: each["reached"] for each in json.loads(text)["models"]}
-    assert (code, told) == (ExitCode.FAILURE, {"a": True, "b": True, "c": False})
+    first, second = json.loads(text)["models"]
+    assert (code, first["reached"], second["reached"]) == (ExitCode.FAILURE, True, False)
+    assert "which serves model 'elsewhere'" in second["problem"]
 
 
 @each_protocol

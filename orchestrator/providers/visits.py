@@ -1,8 +1,7 @@
 """Asking the servers of models whether they are there and let us in."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from time import perf_counter
@@ -12,7 +11,7 @@ from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import ProviderError
 from orchestrator.models import Prompt, Request
 from orchestrator.prices import cost_of
-from orchestrator.providers import speaker
+from orchestrator.providers import refusals, speaker
 from orchestrator.providers.remote import RemoteProvider
 
 REACH_TIMEOUT_S: Final = 10.0
@@ -35,10 +34,6 @@ class Visit:
     """What that answer cost."""
 
 
-_Door = str | tuple[str, str | None]
-"""What is asked once: a model, or a base URL with a key."""
-
-
 async def visit(
     models: Iterable[ModelEntry], environ: Mapping[str, str], *, is_call: bool = False
 ) -> dict[str, Visit]:
@@ -47,34 +42,24 @@ async def visit(
     Args:
         models: the remote ones among them are asked for.
         environ: where their keys and base URLs are looked up.
-        is_call: have each model answer, which is paid; else have each server, once for each key,
-            list its models, which is not.
+        is_call: have it answer, which is paid; else have its server list models, which is not.
     """
-    async with AsyncExitStack() as stack:
-        asked: dict[_Door, asyncio.Task[Visit]] = {}
-        visits: dict[str, asyncio.Task[Visit]] = {}
-        for entry in models:
-            if entry.api == "offline":
-                continue
-            provider = speaker(entry.api)(entry, environ)
-            stack.push_async_callback(provider.close)
-            door = entry.id if is_call else (provider.base_url, entry.key_env)
-            if door not in asked:
-                visiting = _called(entry, provider) if is_call else _reached(provider)
-                asked[door] = asyncio.create_task(visiting)
-            visits[entry.id] = asked[door]
-        return {model: await task for model, task in visits.items()}
+    asked = {
+        entry.id: (entry, speaker(entry.api)(entry, environ))
+        for entry in models
+        if entry.api != "offline"
+    }
+    ask = _called if is_call else _reached
+    visits = await asyncio.gather(*(ask(*each) for each in asked.values()))
+    return dict(zip(asked, visits, strict=True))
 
 
-async def _reached(provider: RemoteProvider[Any, Any]) -> Visit:
-    try:
-        async with asyncio.timeout(REACH_TIMEOUT_S):
-            await provider.reach(timeout_s=REACH_TIMEOUT_S)
-    except ProviderError as error:
-        return Visit(server=provider.server, problem=str(error))
-    except TimeoutError:
-        return _silent(provider, REACH_TIMEOUT_S)
-    return Visit(server=provider.server)
+async def _reached(entry: ModelEntry, provider: RemoteProvider[Any, Any]) -> Visit:
+    async def ask() -> Visit:
+        await provider.reach(timeout_s=REACH_TIMEOUT_S)
+        return Visit(server=provider.server)
+
+    return await _told(entry, provider, ask, REACH_TIMEOUT_S)
 
 
 async def _called(entry: ModelEntry, provider: RemoteProvider[Any, Any]) -> Visit:
@@ -85,21 +70,33 @@ async def _called(entry: ModelEntry, provider: RemoteProvider[Any, Any]) -> Visi
         prompt=question,
         timeout_s=CALL_TIMEOUT_S,
     )
-    began_s = perf_counter()
+
+    async def ask() -> Visit:
+        departures: list[float] = []  # the import of the SDK is no latency of the model's
+        reply = await provider.complete(request, departed=lambda: departures.append(perf_counter()))
+        return Visit(
+            server=provider.server,
+            latency_s=perf_counter() - departures[0],
+            cost_usd=cost_of(entry, reply.usage),
+        )
+
+    return await _told(entry, provider, ask, CALL_TIMEOUT_S)
+
+
+async def _told(
+    entry: ModelEntry,
+    provider: RemoteProvider[Any, Any],
+    ask: Callable[[], Awaitable[Visit]],
+    timeout_s: float,
+) -> Visit:
+    """What came of asking, whatever did; the provider is closed."""
     try:
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            reply = await provider.complete(request)
+        async with asyncio.timeout(timeout_s):
+            return await ask()
     except ProviderError as error:
-        return Visit(server=provider.server, problem=str(error))
+        problem = str(error)
     except TimeoutError:
-        return _silent(provider, CALL_TIMEOUT_S)
-    return Visit(
-        server=provider.server,
-        latency_s=perf_counter() - began_s,
-        cost_usd=cost_of(entry, reply.usage),
-    )
-
-
-def _silent(provider: RemoteProvider[Any, Any], seconds: float) -> Visit:
-    problem = f"{provider.server[0]} was silent for {seconds:g} s. Check the network."
+        problem = str(refusals.timed_out(entry, timeout_s))
+    finally:
+        await provider.close()
     return Visit(server=provider.server, problem=problem)

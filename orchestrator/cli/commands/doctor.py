@@ -43,7 +43,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog=f"{PROGRAM} doctor",
         description="Say which models are ready, what the others lack, and who can be reached: "
-        "each server is asked, once for each key, for its list of models, which costs nothing.",
+        "the server of each is asked for its list of models, which costs nothing.",
         epilog=_EPILOG,
     )
     parser.add_argument("--models", metavar="FILE", help="your catalogue of models (YAML)")
