@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from orchestrator.errors import InputError, OrchestratorError
     from orchestrator.models import ProjectState, RunStatus, Settings, TaskResult, TaskStatus
     from orchestrator.policies import Policy, load_policies
+    from orchestrator.routing import GreedyBackend, ParetoBackend, WeightedSumBackend
     from orchestrator.tracing import TracingConfig, configure_tracing, shutdown_tracing
 
 __all__ = [
     "Budget",
     "Catalogue",
+    "GreedyBackend",
     "InputError",
     "ModelEntry",
     "Orchestrator",
     "OrchestratorError",
+    "ParetoBackend",
     "Policy",
     "ProjectState",
     "RunStatus",
@@ -32,6 +35,7 @@ __all__ = [
     "TaskResult",
     "TaskStatus",
     "TracingConfig",
+    "WeightedSumBackend",
     "configure_tracing",
     "load_catalogue",
     "load_policies",
@@ -41,10 +45,12 @@ __all__ = [
 _HOMES: Final = {
     "Budget": "budget",
     "Catalogue": "catalogue",
+    "GreedyBackend": "routing",
     "InputError": "errors",
     "ModelEntry": "catalogue",
     "Orchestrator": "engine",
     "OrchestratorError": "errors",
+    "ParetoBackend": "routing",
     "Policy": "policies",
     "ProjectState": "models",
     "RunStatus": "models",
@@ -52,6 +58,7 @@ _HOMES: Final = {
     "TaskResult": "models",
     "TaskStatus": "models",
     "TracingConfig": "tracing",
+    "WeightedSumBackend": "routing",
     "configure_tracing": "tracing",
     "load_catalogue": "catalogue",
     "load_policies": "policies",

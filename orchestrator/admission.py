@@ -62,6 +62,10 @@ class Gate:
         breaker = self._breakers.of(model)
         return None if breaker.is_free else breaker.rest_s
 
+    def remaining_s(self) -> float:
+        """Seconds until the run's time is over; infinite without a limit."""
+        return self._deadline.remaining()
+
     async def passable(self, call: Call) -> None:
         """Wait until a request of this call may leave.
 

@@ -89,6 +89,10 @@ class Ledger:
         """What no call has spent or reserved; None without a limit."""
         return None if self.max_usd is None else self.max_usd - self.spent - self.held
 
+    def may_ever_fit(self, worst: Decimal) -> bool:
+        """Whether a request that may cost so much fits, if every reservation comes back unspent."""
+        return self.max_usd is None or not worst or self.spent + exact(worst) <= self.max_usd
+
     @asynccontextmanager
     async def reserve(self, worst: Decimal) -> AsyncIterator["Reservation"]:
         """Set `worst` dollars aside for one request; settled or given back when the block ends.
@@ -123,7 +127,7 @@ class Ledger:
         if not worst or (not self._waiting and self._fits(worst)):
             self.held += worst
             return
-        if not self._may_ever_fit(worst):
+        if not self.may_ever_fit(worst):
             raise self._exceeded(worst)
         if not await self._turn(worst):
             raise self._exceeded(worst)
@@ -147,7 +151,7 @@ class Ledger:
         while self._waiting:
             waiter = self._waiting[0]
             fits = self._fits(waiter.worst)
-            if not fits and self._may_ever_fit(waiter.worst) and not waiter.turn.cancelled():
+            if not fits and self.may_ever_fit(waiter.worst) and not waiter.turn.cancelled():
                 return
             self._waiting.popleft()
             if not waiter.turn.cancelled():
@@ -156,9 +160,6 @@ class Ledger:
 
     def _fits(self, worst: Decimal) -> bool:
         return self.max_usd is None or self.spent + self.held + worst <= self.max_usd
-
-    def _may_ever_fit(self, worst: Decimal) -> bool:
-        return self.max_usd is None or self.spent + worst <= self.max_usd
 
     def _exceeded(self, worst: Decimal) -> BudgetExceeded:
         limit = self.max_usd or Decimal(0)

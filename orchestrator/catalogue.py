@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestrator import documents
+from orchestrator.errors import InputError
 
 RemoteApi = Literal["openai", "anthropic", "google"]
 """The wire protocol by which a model is reached over a network."""
@@ -104,6 +105,16 @@ class Catalogue(_Strict):
     def entries(self) -> Iterator[ModelEntry]:
         """Every model, in the order of the file."""
         return iter(self.models)
+
+
+def none_ready(catalogue: Catalogue) -> InputError:
+    """The refusal to run where no model can be asked; says what would make one ready."""
+    keys = sorted({entry.key_env for entry in catalogue.models if entry.key_env})
+    return InputError(
+        "No model of the catalogue is ready. "
+        + (f"Set the key of one ({', '.join(keys)}), or add" if keys else "Add")
+        + " an offline model."
+    )
 
 
 def shipped_catalogue() -> Catalogue:

@@ -7,8 +7,7 @@ from typing import Literal, TypeVar
 
 from orchestrator import prompts, spans, structured
 from orchestrator.answers import CritiqueAnswer, ScoreAnswer
-from orchestrator.errors import CallFailed
-from orchestrator.events import ModelChosen
+from orchestrator.errors import BudgetExceeded, CallFailed
 from orchestrator.models import (
     Answer,
     CallType,
@@ -60,7 +59,7 @@ class Crew:
         async def ask(choice: Choice, failed: str | None) -> str:
             return (await self._call(choice, failed, call_type, prompt)).text
 
-        return await self._recoverable("author", ask)
+        return await self._recoverable("author", prompt, ask)
 
     async def critique(self, output: str) -> Critique:
         """Have the reviewer say what is missing; raises as `write` does."""
@@ -74,7 +73,7 @@ class Crew:
                 partial(self._call, choice, failed, "critique"), prompt, CritiqueAnswer, read
             )
 
-        return await self._recoverable("reviewer", ask)
+        return await self._recoverable("reviewer", prompt, ask)
 
     async def judge(self, output: str) -> ScoreAnswer:
         """Have the reviewer score the text, from 0 to 1, and say why; raises as `write` does."""
@@ -88,7 +87,7 @@ class Crew:
                 lambda answer: answer,
             )
 
-        return await self._recoverable("reviewer", ask)
+        return await self._recoverable("reviewer", prompt, ask)
 
     async def replace_author(self, reason: str) -> None:
         """Let another model write; the one that wrote so far may still review.
@@ -99,12 +98,21 @@ class Crew:
         """
         await self._replace("author", reason, barred_from=("author",))
 
-    async def _replace(self, part: Part, reason: str, *, barred_from: tuple[Part, ...]) -> None:
+    async def _replace(
+        self,
+        part: Part,
+        reason: str,
+        *,
+        barred_from: tuple[Part, ...] = (),
+        prompt: Prompt | None = None,
+    ) -> None:
         before = self._choices[part].model
         for each in barred_from:
             self._barred[each] |= {before.id}
-        after = await self._choose(part, "fallback" if part == "author" else part)
+        after = await self._choose(part, "fallback" if part == "author" else part, prompt)
         self._choices[part] = after
+        if after.model is before:
+            return  # nobody is cheaper: the ledger has the last word
         if part == "author":
             self._choices.pop("reviewer", None)  # a new author is reviewed anew
         if self._span.is_recording():
@@ -117,36 +125,28 @@ class Crew:
                 },
             )
 
-    async def _choice(self, part: Part) -> Choice:
-        """Who does this part; chosen when first needed."""
+    async def _choice(self, part: Part, prompt: Prompt) -> Choice:
+        """Who does this part: chosen when first needed, again when the budget gets too small."""
         if part not in self._choices:
-            self._choices[part] = await self._choose(part, part)
+            self._choices[part] = await self._choose(part, part, prompt)
+        elif not self._shop.router.affords(self._choices[part].model, prompt):
+            await self._replace(part, BudgetExceeded.error_type, prompt=prompt)
         return self._choices[part]
 
-    async def _choose(self, part: Part, role: Role) -> Choice:
+    async def _choose(self, part: Part, role: Role, prompt: Prompt | None) -> Choice:
         shop = self._shop
-        choice = await shop.router.choose(
+        return await shop.router.choose(
             role,
             task_id=self._task.id,
             author=self._choices["author"].model if part == "reviewer" else None,
             excluded=self._barred[part],
             spent_usd=shop.client.cost_of_task.get(self._task.id, Decimal(0)),
+            prompt=prompt,
         )
-        await shop.hooks.emit(
-            ModelChosen(
-                project_id=shop.project_id,
-                task_id=self._task.id,
-                role=role,
-                model=choice.model.id,
-                reason=choice.reason,
-                crosses=choice.crosses,
-            )
-        )
-        return choice
 
-    async def _recoverable(self, part: Part, operation: Operation[T]) -> T:
+    async def _recoverable(self, part: Part, prompt: Prompt, operation: Operation[T]) -> T:
         try:
-            return await operation(await self._choice(part), None)
+            return await operation(await self._choice(part, prompt), None)
         except CallFailed as failure:
             reason = failure.code
 
@@ -154,7 +154,9 @@ class Crew:
                 failed = self._choices[part]
                 if strategy == "fallback_model":
                     # Whoever does not answer one part does not answer the other.
-                    await self._replace(part, reason, barred_from=("author", "reviewer"))
+                    await self._replace(
+                        part, reason, barred_from=("author", "reviewer"), prompt=prompt
+                    )
                     return await operation(self._choices[part], failed.model.id)
                 if strategy == "auto_retry":
                     return await operation(failed, None)

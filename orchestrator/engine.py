@@ -20,6 +20,7 @@ from orchestrator.models import Brief, Plan, ProjectState, Role, Settings
 from orchestrator.policies import Policy, refuse_unknown
 from orchestrator.policy_lint import refuse_unsatisfiable
 from orchestrator.ports import Clock, Hook, Provider
+from orchestrator.routing import ParetoBackend, RoutingBackend
 from orchestrator.run import UNPLANNED, Run
 from orchestrator.run_span import budget_told_to
 from orchestrator.telemetry import TelemetryCollector
@@ -38,6 +39,7 @@ class Orchestrator:
         hooks: called with every event of every run.
         settings: how hard a run tries.
         pins: a model id per role, where the choice is not to be the router's.
+        routing: what the best of several models is; a `ParetoBackend` unless given.
         connected: providers by model id; None connects the catalogue's that are ready.
         environ: where keys and base URLs are read from.
         clock: time, for back-off and limits.
@@ -57,6 +59,7 @@ class Orchestrator:
         hooks: Iterable[Hook] = (),
         settings: Settings | None = None,
         pins: Mapping[Role, str] | None = None,
+        routing: RoutingBackend | None = None,
         connected: Mapping[str, Provider] | None = None,
         environ: Mapping[str, str] = os.environ,
         clock: Clock | None = None,
@@ -80,6 +83,7 @@ class Orchestrator:
             providers=connected,
             policies=policies,
             pins=pins or {},
+            routing=routing or ParetoBackend(),
             budget=budget or Budget(),
             settings=settings or Settings(),
             telemetry=telemetry,

@@ -8,6 +8,7 @@ from orchestrator.models import (
     BreakerState,
     Brief,
     CallType,
+    Contender,
     Plan,
     ProjectState,
     Role,
@@ -49,14 +50,29 @@ class TaskStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChosen(Event):
-    """A task's author or reviewer was chosen, and why."""
+    """Somebody was chosen to serve, and why; `task_id` is None while planning."""
 
-    task_id: str
+    task_id: str | None
     role: Role
     model: str
     reason: str
     crosses: bool
     """As a reviewer: it is of another provider than the author."""
+    routing: str
+    """The backend that chose, or ``pinned``."""
+    contenders: tuple[Contender, ...]
+    """Everybody who is ready, in the catalogue's order, the winner among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NobodyChosen(Event):
+    """Nobody could serve, and why; `task_id` is None while planning."""
+
+    task_id: str | None
+    role: Role
+    error_type: str
+    reason: str
+    contenders: tuple[Contender, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,11 +27,32 @@ TASK_TYPES: Final[tuple[TaskType, ...]] = get_args(TaskType)
 BreakerState = Literal["closed", "open", "half_open"]
 """Of a model's circuit breaker: everybody may ask it, nobody may, one request tries it again."""
 
+Bar = Literal["tried", "policy", "refused_key", "budget", "circuit_open", "independence"]
+"""What puts a model out of the running: it did not do before, a policy, its provider refused the
+key, no call of it fits into the budget, its breaker, or that it is too near to the author."""
+
 Role = Literal["planner", "author", "reviewer", "fallback"]
 """Why a model is being chosen."""
 
 Strategy = Literal["auto_retry", "fallback_model", "degrade_quality", "abort_task"]
 """A way to recover from a failure, in the words of the ``remediation`` span."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A model that was looked at when one was chosen, and what became of it."""
+
+    model: str
+    provider: str
+    quality: float
+    """Expected, 0 to 1; so are the latency (the 95th percentile) and the cost of a typical call."""
+    latency_ms: float
+    cost_usd: Decimal
+    score: float | None = None
+    """Higher is better; None for who was not in the running."""
+    barred_by: Bar | None = None
+    why: str = ""
+    """A clause: what put it out of the running, or who beats it in everything."""
 
 
 class RunStatus(StrEnum):

@@ -35,11 +35,12 @@ class Planner:
         """
         max_tasks = self._settings.max_tasks
         with traced_decompose() as span:
-            choice = await self._router.choose("planner")
+            prompt = prompts.plan_prompt(brief, max_tasks)
+            choice = await self._router.choose("planner", prompt=prompt)
             desk = _Desk(self._client, self._router, choice)
             plan = await structured.ask(
                 desk.call,
-                prompts.plan_prompt(brief, max_tasks),
+                prompt,
                 PlanAnswer,
                 partial(checked, max_tasks=max_tasks),
             )
@@ -61,14 +62,14 @@ class _Desk:
         try:
             return await self._ask(prompt)
         except CallFailed:
-            if self._before is not None or not await self._replaced():
+            if self._before is not None or not await self._replaced(prompt):
                 raise
         return await self._ask(prompt)
 
-    async def _replaced(self) -> bool:
+    async def _replaced(self, prompt: Prompt) -> bool:
         try:
             choice = await self._router.choose(
-                "planner", excluded=frozenset({self._choice.model.id})
+                "planner", excluded=frozenset({self._choice.model.id}), prompt=prompt
             )
         except (CallFailed, PolicyViolation):  # nobody else: what counts is how the call failed
             return False

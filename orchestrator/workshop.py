@@ -15,7 +15,7 @@ from orchestrator.policies import Policy
 from orchestrator.policy_engine import PolicyEngine
 from orchestrator.ports import Clock, Provider
 from orchestrator.remediation import RemediationEngine
-from orchestrator.routing import Router
+from orchestrator.routing import Router, RoutingBackend
 from orchestrator.telemetry import TelemetryCollector
 
 
@@ -27,6 +27,7 @@ class House:
     providers: Mapping[str, Provider]
     policies: tuple[Policy, ...]
     pins: Mapping[Role, str]
+    routing: RoutingBackend
     budget: Budget
     settings: Settings
     telemetry: TelemetryCollector
@@ -84,12 +85,16 @@ def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
             clock=house.clock,
         ),
         router=Router(
+            project_id=project_id,
             catalogue=house.catalogue,
             ready=tuple(house.providers),
             policies=policies,
             telemetry=house.telemetry,
             gate=gate,
+            ledger=ledger,
+            hooks=house.hooks,
             pins=house.pins,
+            backend=house.routing,
         ),
         remediation=RemediationEngine(project_id=project_id, hooks=house.hooks),
         hooks=house.hooks,

@@ -70,12 +70,13 @@ def stage(
     *,
     budget: Budget | None = None,
     price: dict[str, float] | None = None,
+    prices: dict[str, dict[str, float]] | None = None,
     **facts: Any,
 ) -> Orchestrator:
     """An orchestrator with these models; the first is the better author, time is manual."""
-    price = price or {"input": 1, "output": 1}
+    price, prices = price or {"input": 1, "output": 1}, prices or {}
     entries = [
-        model(name, provider=f"{name}_inc", quality=0.9 - index / 10, price=price)
+        model(name, provider=f"{name}_inc", quality=0.9 - index / 10, price=prices.get(name, price))
         for index, name in enumerate(models)
     ]
     facts = {"clock": ManualClock(), **facts}

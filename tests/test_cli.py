@@ -193,6 +193,16 @@ def test_a_flag_beats_the_run_file_and_its_paths_are_relative_to_it(run: Run, he
     assert {task["model"], task["reviewer"]} == {"writer", "critic"}
 
 
+@pytest.mark.parametrize(
+    ("routing", "reason"),
+    [("greedy", "its quality is the highest"), ("weighted", "its weighted sum is the highest")],
+)
+def test_the_routing_that_was_asked_for_chooses(run: Run, routing: str, reason: str) -> None:
+    done = run("--project", "Write a haiku", "--max-tasks", "1", "--routing", routing, "--verbose")
+
+    assert reason in done.err
+
+
 # Plans
 
 
@@ -607,6 +617,15 @@ BAD_INPUT = {
     "a key that stands twice": (("--file", "twice.yaml"), "the key 'budget' stands twice"),
     "a wrong entry": (("--file", "wrong.yaml"), "'wrong.yaml' is wrong: budget cannot be 'much'"),
     "a budget that is a boolean": (("--file", "bool.yaml"), "budget cannot be True"),
+    "a routing that nobody knows": ((*PROJECT, "--routing", "best"), "'best'"),
+    "weights that nobody uses": (
+        ("--file", "greedy.yaml"),
+        "weights: they are those of `routing: weighted`, and routing is 'greedy'",
+    ),
+    "a weight below nothing": (
+        ("--file", "weights.yaml", "--routing", "weighted"),
+        "weights.usd cannot be -1",
+    ),
     "a catalogue that is not there": ((*PROJECT, "--models", "no.yaml"), "'no.yaml'"),
     "a catalogue that is none": ((*PROJECT, "--models", "list.yaml"), "'list.yaml'"),
     "policies that are not there": ((*PROJECT, "--policies", "no.yaml"), "'no.yaml'"),
@@ -630,6 +649,8 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
     (here / "twice.yaml").write_text("project: Build it\nbudget: 1\nbudget: 2")
     (here / "wrong.yaml").write_text("project: Build it\nbudget: much")
     (here / "bool.yaml").write_text("project: Build it\nbudget: yes")
+    (here / "greedy.yaml").write_text("project: Build it\nrouting: greedy\nweights: {usd: 1}")
+    (here / "weights.yaml").write_text("project: Build it\nweights: {usd: -1}")
     before = sorted(here.iterdir())
 
     done = run(*args)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.answers import PlanAnswer, PlannedTask
+from orchestrator.budget import Ledger
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import InvalidOutput, ProviderError
 from orchestrator.hooks import HookRegistry
@@ -54,7 +55,10 @@ def planner(
     telemetry = TelemetryCollector()
     engine = PolicyEngine(policies, project_id="p1", hooks=HookRegistry(), telemetry=telemetry)
     router = Router(
+        project_id="p1",
         catalogue=catalogue(*entries),
+        ledger=Ledger(),
+        hooks=HookRegistry(),
         ready=tuple(named),
         policies=engine,
         telemetry=telemetry,

@@ -6,35 +6,50 @@ import pytest
 
 from orchestrator.admission import Gate
 from orchestrator.breaker import Breakers
-from orchestrator.budget import Deadline
+from orchestrator.budget import Deadline, Ledger
 from orchestrator.catalogue import Catalogue, ModelEntry, Price
 from orchestrator.errors import InputError, NoModelLeft, PolicyViolation, ProviderError
-from orchestrator.events import AttemptScored, CallCompleted
+from orchestrator.events import AttemptScored, CallCompleted, ModelChosen, NobodyChosen
 from orchestrator.hooks import HookRegistry
-from orchestrator.models import Usage
+from orchestrator.models import Prompt, Usage
 from orchestrator.policies import Policy, Rules
 from orchestrator.policy_engine import PolicyEngine
-from orchestrator.routing import Router, expected_quality
+from orchestrator.routing import GreedyBackend, ParetoBackend, Router
+from orchestrator.routing.measures import expected_quality
 from orchestrator.telemetry import Profile, TelemetryCollector
 from pytest_otel_spans import assert_span_tree, span
-from tests.fakes import ManualClock, gate
+from tests.fakes import ManualClock, Recorder, gate
 
 
 def model(name, provider="north", **facts):
     return ModelEntry(id=name, provider=provider, api="offline", **facts)
 
 
-def router(*models, policies=(), telemetry=None, ready=None, pins=None, watch=None):
+def router(
+    *models,
+    policies=(),
+    telemetry=None,
+    ready=None,
+    pins=None,
+    watch=None,
+    ledger=None,
+    hook=None,
+    backend=None,
+):
     telemetry = telemetry or TelemetryCollector()
     judge = PolicyEngine(policies, project_id="p", hooks=HookRegistry(), telemetry=telemetry)
     ready = [entry.id for entry in models] if ready is None else ready
     return Router(
+        project_id="p",
         catalogue=Catalogue(models=models),
         ready=ready,
         policies=judge,
         telemetry=telemetry,
         gate=watch or gate(),
+        ledger=ledger or Ledger(),
+        hooks=HookRegistry([hook] if hook else []),
         pins=pins or {},
+        backend=backend or ParetoBackend(),
     )
 
 
@@ -74,7 +89,10 @@ async def test_the_better_model_is_chosen_and_the_reason_is_a_sentence():
     choice = await router(FAIR, GOOD).choose("author")
 
     assert choice.model == GOOD
-    assert choice.reason == "'good' is the best of 2: quality 0.80, $0.0000 a call, 0 ms."
+    assert choice.reason == (
+        "'good' is the best of 2: quality 0.80, $0.0000 a call, 0 ms; "
+        "no other one is better in anything."
+    )
     assert choice.crosses is False
 
 
@@ -308,6 +326,131 @@ async def test_when_everybody_refused_the_key_the_sentence_says_what_to_do():
     assert str(failure.value) == "No model is left to serve as author. Set A_KEY."
 
 
+# Everybody who was looked at
+
+
+def put_out(event):
+    """Whom what put out of the running."""
+    return {each.model: each.barred_by for each in event.contenders if each.barred_by}
+
+
+def said_of(event, name):
+    return next(each.why for each in event.contenders if each.model == name)
+
+
+async def test_a_choice_is_told_with_everybody_who_was_looked_at_and_what_spoke_against_them():
+    hook = Recorder()
+    far = model("far", "west", quality=0.9)
+    models = (
+        GOOD,
+        far,
+        model("refused"),
+        model("asleep"),
+        model("dear", price=dollars(1000)),
+        model("own", "east"),
+        model("poor", quality=0.1),
+        model("spent"),
+    )
+    routes = router(
+        *models,
+        policies=[hard(blocked_providers=["west"])],
+        watch=Watch({"asleep": 9.0}, refused=["refused"]),
+        ledger=Ledger(1),
+        hook=hook,
+    )
+
+    await routes.choose(
+        "reviewer", task_id="t1", author=model("x", "east"), excluded=frozenset({"spent"})
+    )
+
+    (event,) = hook.of(ModelChosen)
+    assert (event.task_id, event.role, event.model, event.routing, event.crosses) == (
+        "t1",
+        "reviewer",
+        "good",
+        "pareto",
+        True,
+    )
+    assert [each.model for each in event.contenders] == [each.id for each in models]
+    assert put_out(event) == {
+        "far": "policy",
+        "refused": "refused_key",
+        "asleep": "circuit_open",
+        "dear": "budget",
+        "own": "independence",
+        "spent": "tried",
+    }
+    assert [said_of(event, each.id) for each in models] == [
+        "",
+        "blocked_providers of policy 'p': its provider is west",
+        "Set A_KEY.",
+        "it keeps failing and is tried again in 9 s",
+        "a call may cost $4, more than is left",
+        "it is of the author's provider",
+        "'good' is at least as good in everything",
+        "it did not do before",
+    ]
+    assert [each.score is None for each in event.contenders] == [
+        each.id not in {"good", "poor"} for each in models
+    ]
+
+
+async def test_a_selection_that_comes_to_nothing_is_told_as_such():
+    hook = Recorder()
+    routes = router(GOOD, FAIR, policies=[hard(blocked_providers=["north"])], hook=hook)
+
+    with pytest.raises(PolicyViolation) as refusal:
+        await routes.choose("author", task_id="t3")
+
+    (event,) = hook.of(NobodyChosen)
+    assert (event.task_id, event.error_type, event.reason) == (
+        "t3",
+        "policy_violation",
+        str(refusal.value),
+    )
+    assert put_out(event) == {"good": "policy", "fair": "policy"}
+
+
+async def test_a_pinned_choice_is_told_as_the_users():
+    hook = Recorder()
+
+    await router(GOOD, FAIR, pins={"author": "fair"}, hook=hook).choose("author")
+
+    (event,) = hook.of(ModelChosen)
+    assert (event.model, event.routing) == ("fair", "pinned")
+
+
+# Under what is left
+
+
+async def test_a_model_whose_worst_case_no_longer_fits_is_no_candidate():
+    dear = model("dear", quality=0.99, price=dollars(10))
+    prompt = Prompt(system="", text="x", max_tokens=1000)  # a little more than a cent
+    ledger = Ledger(Decimal("0.02"))
+    routes = router(dear, FAIR, ledger=ledger, backend=GreedyBackend())
+
+    before = await routes.choose("author", prompt=prompt)
+    async with ledger.reserve(Decimal("0.015")) as reservation:
+        reservation.settle(Decimal("0.015"))
+    after = await routes.choose("author", prompt=prompt)
+
+    assert (before.model, after.model) == (dear, FAIR)
+    assert (routes.affords(dear, prompt), routes.affords(FAIR, prompt)) == (False, True)
+
+
+async def test_where_nobody_fits_any_more_the_cheapest_is_left_to_the_ledger():
+    hook = Recorder()
+    dear, cheap = model("dear", price=dollars(90)), model("cheap", price=dollars(80))
+
+    choice = await router(dear, cheap, ledger=Ledger(0.01), hook=hook).choose("author")
+
+    assert choice.model == cheap
+    assert choice.reason.endswith(
+        "although a call may cost $0.32, more than is left: so do all the others."
+    )
+    assert put_out(hook.of(ModelChosen)[0]) == {"dear": "budget"}
+
+
 def test_without_a_ready_model_the_keys_are_named():
     keyed = [model("x", key_env="X_KEY"), model("y", key_env="Y_KEY"), model("z", key_env="Z_KEY")]
 
@@ -315,12 +458,13 @@ def test_without_a_ready_model_the_keys_are_named():
         router(*keyed, ready=[])
 
     assert str(refusal.value) == (
-        "No model of the catalogue is ready. Set 'X_KEY', 'Y_KEY' or 'Z_KEY'."
+        "No model of the catalogue is ready. Set the key of one (X_KEY, Y_KEY, Z_KEY), or add "
+        "an offline model."
     )
 
 
 def test_without_a_ready_model_that_has_a_key_another_is_asked_for():
-    with pytest.raises(InputError, match="Add one that needs no key"):
+    with pytest.raises(InputError, match=r"is ready\. Add an offline model"):
         router(GOOD, ready=[])
 
 

@@ -13,6 +13,7 @@ from orchestrator.errors import InputError, ProviderError
 from orchestrator.events import ModelChosen, ProjectCompleted, RemediationTried
 from orchestrator.models import RunStatus, Settings, TaskStatus, Usage
 from orchestrator.policies import Policy, Rules
+from orchestrator.routing import GreedyBackend
 from pytest_otel_spans import any_order, assert_span_tree, never, span
 from tests.fakes import ManualClock, Recorder, reply
 from tests.stories import Script, asked, cast, critique, plan, score, stage
@@ -222,7 +223,7 @@ async def test_a_review_that_nobody_else_could_make_is_recorded_as_such(traced):
     assert result.best is not None
     assert result.best.crosses is False
     assert traced.one("task:t1")["orchestrator.task.review_crosses"] is False
-    (_, reviewer) = heard.of(ModelChosen)
+    (_, _, reviewer) = heard.of(ModelChosen)
     assert (reviewer.role, reviewer.crosses) == ("reviewer", False)
     assert "the author itself" in reviewer.reason
 
@@ -388,6 +389,35 @@ async def test_a_model_that_keeps_failing_is_left_alone_by_the_tasks_that_follow
                 ...,
             ),
             span("task:*", CHECK, span("llm_call:generate", {"model": "bob"}), ...).times(3),
+        ),
+    )
+
+
+async def test_a_cheaper_model_takes_over_when_the_budget_no_longer_allows_the_author(traced):
+    dear = reply("A dear draft.", usage=Usage(input_tokens=100, output_tokens=4000))
+    models = cast(ann=Script(generate=dear), bob=Script())
+    prices = {"ann": {"input": 10, "output": 10}, "bob": {"input": 0, "output": 0}}
+
+    state = await run(models, prices=prices, budget=Budget(max_usd=0.08), routing=GreedyBackend())
+
+    assert state.status is RunStatus.SUCCESS
+    assert asked(models["ann"]) == ["decompose", "generate", "evaluate"]
+    assert_span_tree(
+        traced,
+        span(
+            "run_project",
+            ...,
+            span(
+                "task:t1",
+                ...,
+                span("llm_call:generate", {"model": "ann"}),
+                ...,
+                span("llm_call:revise", {"model": "bob"}),
+                ...,
+            ).event(
+                "orchestrator.fallback",
+                {"from_model": "ann", "to_model": "bob", "reason": "budget_exceeded"},
+            ),
         ),
     )
 

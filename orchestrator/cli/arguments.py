@@ -43,6 +43,7 @@ class Arguments:
     max_tasks: int | None
     models: str | None
     policies: str | None
+    routing: Literal["pareto", "weighted", "greedy"] | None
     plan_only: bool
     output_dir: str | None
     json: bool
@@ -149,6 +150,11 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
 
 def _add_choices(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--models", metavar="FILE", help="your catalogue of models (YAML)")
+    group.add_argument(
+        "--routing",
+        choices=("pareto", "weighted", "greedy"),
+        help="which of the models that may serve is the best (pareto)",
+    )
     group.add_argument("--policies", metavar="FILE", help="which models may be used (YAML)")
 
 

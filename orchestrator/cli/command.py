@@ -76,6 +76,7 @@ def _build(
         policies=load_policies(Path(asked.policies)) if asked.policies is not None else (),
         tracing_cfg=_tracing(given),
         settings=asked.settings,
+        routing=asked.backend,
         environ=environ,
         state_dir=state_dir(given.state_dir, environ),
     )

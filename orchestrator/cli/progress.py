@@ -119,6 +119,11 @@ def _(event: events.PolicyDecided) -> str:
 
 
 @detail.register
+def _(event: events.ModelChosen) -> str:
+    return f"{_place(event.task_id)} {event.role}: {event.reason}"
+
+
+@detail.register
 def _(event: events.AttemptScored) -> str:
     return f"{event.task_id} iteration {event.iteration}: {event.model} scored {event.score:.2f}"
 

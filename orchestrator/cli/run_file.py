@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from orchestrator import documents
 from orchestrator.errors import InputError
 from orchestrator.models import Settings
+from orchestrator.routing import BackendName, RoutingBackend, Weights, backend_called
 
 _DEFAULTS: Final = Settings()
 _MAX_ID_LENGTH: Final = 64
@@ -32,6 +33,9 @@ class RunFile(BaseModel):
     max_tasks: Annotated[int, Field(ge=1)] = _DEFAULTS.max_tasks
     models: str | None = None
     policies: str | None = None
+    routing: BackendName = "pareto"
+    weights: Weights | None = None
+    """Of the weighted sum; a file says them, for as flags they would be three."""
     output_dir: str | None = None
 
     @property
@@ -43,6 +47,19 @@ class RunFile(BaseModel):
             max_tasks=self.max_tasks,
             concurrency=self.concurrency,
         )
+
+    @property
+    def backend(self) -> RoutingBackend:
+        """What the best of several models is."""
+        return backend_called(self.routing, self.weights)
+
+    @field_validator("weights")
+    @classmethod
+    def _are_used(cls, value: Weights | None, info: ValidationInfo) -> Weights | None:
+        routing = info.data.get("routing", "weighted")
+        if value is not None and routing != "weighted":
+            raise ValueError(f"they are those of `routing: weighted`, and routing is {routing!r}")
+        return value
 
     @field_validator("*")
     @classmethod

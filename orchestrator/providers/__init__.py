@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.catalogue import Catalogue, ModelEntry, RemoteApi
-from orchestrator.errors import InputError
+from orchestrator.catalogue import Catalogue, ModelEntry, RemoteApi, none_ready
 from orchestrator.ports import Clock, Provider
 from orchestrator.providers import access
 
@@ -30,11 +29,7 @@ def connect(catalogue: Catalogue, environ: Mapping[str, str], clock: Clock) -> d
     """
     ready = ready_models(catalogue, environ)
     if not ready:
-        keys = sorted({entry.key_env for entry in catalogue.models if entry.key_env})
-        raise InputError(
-            f"No model of the catalogue is ready. Set the key of one ({', '.join(keys)}), "
-            "or add an offline model."
-        )
+        raise none_ready(catalogue)
     return {entry.id: _connected(entry, environ, clock) for entry in ready}
 
 

@@ -1,0 +1,30 @@
+"""Who may serve, and who of them serves best."""
+
+from orchestrator.routing.backends import (
+    BackendName,
+    Candidate,
+    GreedyBackend,
+    Left,
+    ParetoBackend,
+    RoutingBackend,
+    Selection,
+    WeightedSumBackend,
+    Weights,
+    backend_called,
+)
+from orchestrator.routing.router import Choice, Router
+
+__all__ = [
+    "BackendName",
+    "Candidate",
+    "Choice",
+    "GreedyBackend",
+    "Left",
+    "ParetoBackend",
+    "Router",
+    "RoutingBackend",
+    "Selection",
+    "WeightedSumBackend",
+    "Weights",
+    "backend_called",
+]
