@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_otel_spans import assert_span_tree, span
+from pytest_otel_spans import SpanPattern, assert_span_tree, span
 from tests.aimock import KEY, Aimock
 from tests.stories import critique, plan, score
 
@@ -138,3 +138,116 @@ def test_a_wrong_key_fails_the_run_with_the_name_of_its_variable(catalogue):
     assert "AIMOCK_KEY" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert "sk-wrong" not in done.stdout + done.stderr
+
+
+VENDORS: dict[str, tuple[str, str, str, dict[str, float], float]] = {
+    "openai": ("gpt-a", "openai", "/v1", {"input": 2, "output": 10}, 0.9),
+    "anthropic": ("claude-b", "anthropic", "", {"input": 4, "output": 20}, 0.8),
+    "google": ("gemini-c", "gcp.gemini", "/v1beta", {"input": 0.75, "output": 3.75}, 0.7),
+}
+"""For each API a model, its provider, the version in its base URL, its price and its quality.
+
+The planner and author is the first, the reviewer the second; the third steps in.
+"""
+
+TOO_MUCH = {"error": {"message": "I know your key", "type": "invalid_request_error"}, "status": 400}
+CRITIC = [
+    answer('{"points"', critique("It lacks a title."), sequenceIndex=0),
+    {"match": {"userMessage": '{"points"', "sequenceIndex": 1}, "response": TOO_MUCH},
+    answer('{"reason"', score(0.9)),
+]
+
+
+@pytest.fixture
+def three_vendors(aimock: Callable[..., Aimock], tmp_path: Path) -> tuple[dict[str, Aimock], Path]:
+    servers = {
+        "openai": aimock(FIXTURES[0], FIXTURES[2], FIXTURES[4]),
+        "anthropic": aimock(*CRITIC),
+        "google": aimock(FIXTURES[3], FIXTURES[5]),
+    }
+    entries = [
+        {
+            "id": model,
+            "provider": provider,
+            "api": api,
+            "key_env": "AIMOCK_KEY",
+            "price": price,
+            "quality": quality,
+            "base_url": servers[api].origin + version,
+        }
+        for api, (model, provider, version, price, quality) in VENDORS.items()
+    ]
+    path = tmp_path / "models.yaml"
+    path.write_text(yaml.safe_dump({"models": entries}), encoding="utf-8")
+    return servers, path
+
+
+def test_a_run_over_three_vendors_arrives_as_one_tree_and_costs_what_each_bills(
+    three_vendors, otlp_spans
+):
+    servers, models = three_vendors
+
+    done = orchestrate(
+        models,
+        *("--json", "--tracing", "--otlp-endpoint", otlp_spans.endpoint),
+        env=otlp_spans.env(),
+    )
+
+    def call(call_type: str, api: str, **also: Any) -> SpanPattern:
+        model, provider, _, price, _ = VENDORS[api]
+        host, port = servers[api].origin.removeprefix("http://").split(":")
+        said = {"tokens_in": 120, "tokens_out": 30} | also
+        cost = (said["tokens_in"] * price["input"] + said["tokens_out"] * price["output"]) / 1e6
+        told = {
+            "model": model,
+            "gen_ai.provider.name": provider,
+            "cost_usd": cost,
+            "server.address": host,
+            "server.port": int(port),
+        }
+        return span(f"llm_call:{call_type}", told | said, kind="client")
+
+    assert done.returncode == 0, done.stderr
+    refused = {"tokens_in": 0, "tokens_out": 0, "error.type": "bad_request"}
+    stands_in = {"orchestrator.fallback.from": "claude-b"}
+    assert_span_tree(
+        otlp_spans,
+        span(
+            "run_project",
+            {"status": "SUCCESS", "total_cost_usd": 0.005265},
+            span("decompose", span("policy_check"), call("decompose", "openai")),
+            span(
+                "task:t1",
+                span("policy_check"),
+                call("generate", "openai"),
+                span("policy_check"),
+                call("critique", "anthropic"),
+                call("revise", "openai"),
+                call("evaluate", "anthropic"),
+            ),
+            span(
+                "task:t2",
+                span("policy_check"),
+                call("generate", "openai"),
+                span("policy_check"),
+                call("critique", "anthropic", **refused).error(),
+                span(
+                    "remediation",
+                    {"strategy": "fallback_model", "success": True},
+                    span("policy_check"),
+                    call("critique", "google", **stands_in),
+                ),
+                call("revise", "openai"),
+                call("evaluate", "google"),
+            ),
+        ),
+        wait=5,
+    )
+    # Five calls at 0.00054, two at 0.00108 and two at 0.0002025: what a price list would say.
+    assert json.loads(done.stdout)["total_cost_usd"] == 0.005265
+    assert {api: len(server.journal()) for api, server in servers.items()} == {
+        "openai": 5,
+        "anthropic": 3,
+        "google": 2,
+    }
+    assert "I know your key" not in done.stdout + done.stderr + str(otlp_spans)
