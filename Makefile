@@ -26,6 +26,7 @@ test:
 	coverage report
 
 snap:
+	python -m orchestrator.spans docs
 	pytest --snapshot-update
 
 picture:

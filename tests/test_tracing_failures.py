@@ -91,6 +91,18 @@ def test_cancellation_is_recorded_and_goes_on(finished):
         assert ended.attributes[names.ERROR_TYPE] == "cancelled"
 
 
+def test_a_span_that_has_said_that_it_was_cancelled_records_no_other_exception(finished):
+    def run():
+        with traced_run("p1") as span:
+            span.fail("cancelled", "The run was cancelled.")
+            raise asyncio.CancelledError  # each task that is cancelled gets one of its own
+
+    with pytest.raises(asyncio.CancelledError):
+        run()
+
+    assert [event.name for event in finished()["run_project"].events] == []
+
+
 def test_a_failure_without_an_exception_is_told(finished):
     with traced_task("t1", "writing") as span:
         span.fail("budget_exceeded", "The budget of $1 is spent.")

@@ -28,7 +28,7 @@ from opentelemetry.trace import (
 from orchestrator import spans
 from orchestrator.redaction import redact
 from orchestrator.spans.spec import SpanSpec
-from orchestrator.tracing.failure import code_of, event_of, first_seen, sentence_of
+from orchestrator.tracing.failure import CANCELLED, code_of, event_of, first_seen, sentence_of
 from orchestrator.tracing.light import Start
 
 _log = logging.getLogger("orchestrator.tracing")
@@ -148,9 +148,12 @@ class RecordingSpan(Span):
         self.end()
 
     def _record(self, error: BaseException) -> None:
-        if first_seen(error):
+        code = code_of(error)
+        # Each task that is cancelled gets an exception of its own: a span that has said so is done.
+        told = self._failed and code == CANCELLED
+        if first_seen(error) and not told:
             self._span.add_event(spans.EVENT_EXCEPTION, event_of(error))
-        self.fail(code_of(error), sentence_of(error))
+        self.fail(code, sentence_of(error))
 
     def _final(self) -> Mapping[str, Any]:
         """The results; past the limit the SDK drops the oldest, so the founding ones go last."""

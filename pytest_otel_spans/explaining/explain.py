@@ -12,6 +12,7 @@ from pytest_otel_spans.explaining.findings import Finding, What
 from pytest_otel_spans.explaining.losses import Losses
 from pytest_otel_spans.explaining.misorder import misorder
 from pytest_otel_spans.explaining.pairing import pair_up
+from pytest_otel_spans.explaining.renaming import joined
 from pytest_otel_spans.explaining.slips import Slips
 from pytest_otel_spans.explaining.strays import level_below
 from pytest_otel_spans.explaining.surplus import Surplus
@@ -148,7 +149,7 @@ class _Inquiry:
     def _compare(self, pattern: SpanPattern, node: SpanNode, entry: Draft) -> _Task:
         """Write what is wrong with the span itself; return the level below it."""
         self._culprits.mark(node, entry)
-        differences = self._judge.differences(pattern, node)
+        differences = joined(self._judge.differences(pattern, node))
         slips: list[str] = []
         for one in differences:
             self._find(one.aspect, node, one.key, expected=one.expected, actual=one.actual)

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from pytest_otel_spans.explaining.contrast import contrast
+from pytest_otel_spans.explaining.renaming import SLIP, Renamed, joined
 from pytest_otel_spans.matching.facts import Aspect, Difference
 from pytest_otel_spans.patterns.expectations import ExpectedError, ExpectedEvent
 from pytest_otel_spans.patterns.expected import SpanPattern
@@ -31,7 +32,6 @@ __all__ = [
 _WIDEST_KEY: Final = 28
 _LONGEST_PATTERN: Final = 72
 _SHOWN: Final = 3
-_SLIP: Final = 0.7  # from 0 to 1: a letter or two, not another word
 
 
 class Row(NamedTuple):
@@ -56,30 +56,7 @@ def own_lines(
         node: The span.
         usual: The usual value of each label of `same` about which spans disagree.
     """
-    differences = tuple(differences)
-    renamed = _renamed(differences)
-    told = {other.key for other in renamed.values()}
-    rows = []
-    for one in differences:
-        if one.aspect == "attribute" and one.key in told:
-            continue
-        row, other = _row(one, pattern, node, usual), renamed.get(one.key)
-        actual = row.actual if other is None else f"{value_text(other.actual)} as {other.key!r}"
-        rows.append(row._replace(actual=actual))
-    return two_sided(rows)
-
-
-def _renamed(differences: Sequence[Difference]) -> dict[str | None, Difference]:
-    """Return, by the key that is missing, what stands in its place under a key much like it."""
-    attributes = [one for one in differences if one.aspect == "attribute"]
-    surplus = {one.key or "": one for one in attributes if one.expected is absent}
-    renamed: dict[str | None, Difference] = {}
-    for one in attributes:
-        if one.actual is absent and not isinstance(one.expected, same):
-            for close in get_close_matches(one.key or "", surplus, n=1, cutoff=_SLIP):
-                if matches(one.expected, surplus[close].actual):
-                    renamed[one.key] = surplus.pop(close)
-    return renamed
+    return two_sided([_row(difference, pattern, node, usual) for difference in joined(differences)])
 
 
 def two_sided(rows: Sequence[Row]) -> list[str]:
@@ -106,11 +83,15 @@ def _attribute(
     difference: Difference, pattern: SpanPattern, node: SpanNode, usual: Mapping[str, Any]
 ) -> Row:
     key, expected, actual = difference.key or "", difference.expected, difference.actual
+    if isinstance(actual, Renamed):
+        return Row(
+            key, contrast(expected, absent)[0], f"{value_text(actual.value)} as {actual.key!r}"
+        )
     if isinstance(expected, same) and actual is not absent:
         return Row(key, _label(expected.label, usual), value_text(actual))
     expected_text, actual_text = contrast(expected, actual)
     if actual is absent:
-        close = get_close_matches(key, node.attributes, n=1, cutoff=_SLIP)
+        close = get_close_matches(key, node.attributes, n=1, cutoff=SLIP)
         actual_text += f"  (there is {close[0]!r})" if close else ""
     elif key not in pattern.attributes:
         expected_text += "  → name it in the pattern, or leave out only=True"
