@@ -1,4 +1,4 @@
-"""The founding design's promises: names, attributes, parents; and how failures are told."""
+"""The founding design's promises: names, attributes, parents, and no span when tracing is off."""
 
 import asyncio
 from decimal import Decimal
@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind
 
 from orchestrator import spans as names
+from orchestrator.models import RunStatus
 from orchestrator.tracing import (
     TracingConfig,
     configure_tracing,
@@ -25,10 +26,9 @@ from orchestrator.tracing import (
     traced_validation,
 )
 from pytest_otel_spans import assert_span_tree, span
+from tests.stories import Script, cast, plan, stage
 
 pytestmark = pytest.mark.usefixtures("tracing_off")
-
-KEY = "sk-proj-abcdef1234567890"
 
 
 def test_a_run_is_one_tree(exported):
@@ -62,7 +62,7 @@ def test_a_run_is_one_tree(exported):
     )
 
 
-def test_every_founding_attribute_is_there_with_its_type(finished):
+def test_every_founding_attribute_is_there_with_its_type(traced):
     with traced_run("p1"), traced_task("t1", "writing") as task:
         task.set_attribute(names.MODEL_SELECTED, "m")
         with traced_llm_call("m", "generate"), traced_policy_check(2):
@@ -70,24 +70,80 @@ def test_every_founding_attribute_is_there_with_its_type(finished):
         with traced_remediation("auto_retry", "timeout"):
             pass
 
-    founding = {
-        "run_project": {"project_id": str, "status": str, "total_cost_usd": float},
-        "task:t1": {"task_type": str, "model_selected": str, "iteration": int},
-        "llm_call:generate": {
-            "model": str,
-            "tokens_in": int,
-            "tokens_out": int,
-            "cost_usd": float,
-            "latency_ms": float,
-        },
-        "policy_check": {"policies_count": int, "passed": bool, "violations_count": int},
-        "remediation": {"strategy": str, "trigger_reason": str, "success": bool},
+    call = {
+        "model": "m",
+        "tokens_in": int,
+        "tokens_out": int,
+        "cost_usd": float,
+        "latency_ms": float,
     }
-    found = {
-        name: {key: type(finished()[name].attributes[key]) for key in keys}
-        for name, keys in founding.items()
-    }
-    assert found == founding
+    assert_span_tree(
+        traced,
+        span(
+            "run_project",
+            {"project_id": "p1", "status": str, "total_cost_usd": float},
+            span(
+                "task:t1",
+                {"task_type": "writing", "model_selected": "m", "iteration": int},
+                span(
+                    "llm_call:generate",
+                    call,
+                    span(
+                        "policy_check",
+                        {"policies_count": 2, "passed": bool, "violations_count": int},
+                    ),
+                ),
+                span(
+                    "remediation",
+                    {"strategy": "auto_retry", "trigger_reason": "timeout", "success": bool},
+                ),
+            ),
+        ),
+    )
+
+
+async def test_a_whole_run_has_the_shape_that_was_promised(traced):
+    models = cast(ann=Script(decompose=plan(("a", []), ("b", ["a"]))), bob=Script())
+
+    async with stage(models) as orchestrator:
+        await orchestrator.run_project("Make it", project_id="p1")
+
+    def call(kind, model):
+        used = {"model": model, "tokens_in": 100, "tokens_out": 20, "cost_usd": 0.00012}
+        return span(f"llm_call:{kind}", used | {"latency_ms": float}, kind="client")
+
+    check = span("policy_check", {"policies_count": 0, "passed": True, "violations_count": 0})
+
+    def task(name):
+        return span(
+            f"task:{name}",
+            {"task_type": "writing", "model_selected": "ann", "iteration": 1},
+            check,
+            call("generate", "ann"),
+            check,
+            call("critique", "bob"),
+            call("revise", "ann"),
+            call("evaluate", "bob"),
+        )
+
+    assert_span_tree(
+        traced,
+        span(
+            "run_project",
+            {"project_id": "p1", "status": "SUCCESS", "total_cost_usd": 0.00108},
+            span("decompose", check, call("decompose", "ann")),
+            task("t1"),
+            task("t2"),
+        ),
+    )
+
+
+async def test_a_run_has_no_span_at_all_while_tracing_is_off(spans):
+    async with stage(cast(ann=Script(), bob=Script())) as orchestrator:
+        state = await orchestrator.run_project("Make it", project_id="p1")
+
+    assert state.status is RunStatus.SUCCESS
+    spans.assert_empty()
 
 
 def test_a_call_is_of_kind_client_and_an_answer_of_our_own_is_not(finished):
@@ -162,26 +218,20 @@ def test_founding_attributes_survive_a_flood_of_others(finished):
     assert (attributes[names.MODEL], attributes[names.TOKENS_IN]) == ("m", 7)
 
 
-def test_concurrent_tasks_keep_their_parents(exported):
+async def test_concurrent_tasks_keep_their_parents(traced):
     async def task(number):
         with traced_task(f"t{number}", "writing"):
             await asyncio.sleep(0)
             with traced_llm_call("m", "generate", iteration=number):
                 await asyncio.sleep(0)
 
-    async def run():
-        with traced_run("p1"):
-            await asyncio.gather(*(task(number) for number in range(20)))
+    with traced_run("p1"):
+        await asyncio.gather(*(task(number) for number in range(20)))
 
-    asyncio.run(run())
-
-    spans = exported.get_finished_spans()
-    by_id = {span.context.span_id: span for span in spans}
-    calls = [span for span in spans if span.name == "llm_call:generate"]
-    assert len(calls) == 20
-    for call in calls:
-        parent = by_id[call.parent.span_id]
-        assert parent.name == f"task:t{call.attributes[names.CALL_ITERATION]}"
+    assert traced.all("task:*").max_parallel == 20
+    for number in range(20):
+        [call] = traced.one(f"run_project / task:t{number}").children
+        assert call[names.CALL_ITERATION] == number
 
 
 def test_a_host_processor_that_raises_does_not_harm_the_run():
