@@ -6,8 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from orchestrator.models import TaskType
 
-PlannableValidator = Literal["python_syntax", "length"]
-"""The hard validators that a plan may ask for; the rest is for people to ask for."""
+PlannableValidator = Literal["python_syntax", "json_schema", "ruff", "pytest", "length"]
+"""The hard validators that a plan may ask for."""
 
 PLANNABLE_VALIDATORS: Final[tuple[PlannableValidator, ...]] = get_args(PlannableValidator)
 
@@ -37,6 +37,8 @@ class PlannedTask(_Answer):
     type: TaskType
     depends_on: tuple[Said, ...] = Field(default_factory=tuple)
     validators: tuple[PlannableValidator, ...] = Field(default_factory=tuple)
+    output_schema: str = ""
+    """A JSON Schema as text: vendors take no object here whose keys are not known."""
 
 
 class PlanAnswer(_Answer):

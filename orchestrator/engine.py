@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from orchestrator import audit, prices, providers, run_span, tracing
+from orchestrator import audit, prices, providers, run_span, tracing, validators
 from orchestrator.audit import AuditLog
 from orchestrator.breaker import Breakers
 from orchestrator.budget import Budget
@@ -19,10 +19,11 @@ from orchestrator.hooks import HookRegistry
 from orchestrator.models import Brief, Plan, ProjectState, Role, Settings
 from orchestrator.policies import Policy, refuse_unknown
 from orchestrator.policy_lint import refuse_unsatisfiable
-from orchestrator.ports import Clock, Hook, Provider
+from orchestrator.ports import Clock, Hook, Provider, Sandbox
 from orchestrator.routing import ParetoBackend, RoutingBackend
 from orchestrator.run import UNPLANNED, Run
 from orchestrator.run_span import budget_told_to
+from orchestrator.sandbox import Bubblewrap
 from orchestrator.telemetry import TelemetryCollector
 from orchestrator.tracing import TracingConfig
 from orchestrator.workshop import House, Workshop, open_workshop
@@ -43,6 +44,7 @@ class Orchestrator:
         connected: providers by model id; None connects the catalogue's that are ready.
         environ: where keys and base URLs are read from.
         clock: time, for back-off and limits.
+        sandbox: where what models write is run; None: bubblewrap, where it works.
         state_dir: where what outlives a run is kept, such as the audit; None keeps nothing.
 
     Raises:
@@ -63,6 +65,7 @@ class Orchestrator:
         connected: Mapping[str, Provider] | None = None,
         environ: Mapping[str, str] = os.environ,
         clock: Clock | None = None,
+        sandbox: Sandbox | None = None,
         state_dir: Path | None = None,
     ) -> None:
         if tracing_cfg is not None:
@@ -71,6 +74,9 @@ class Orchestrator:
         clock = clock or SystemClock()
         if connected is None:
             connected = providers.connect(catalogue, environ, clock)
+        settings = settings or Settings()
+        for names in settings.validators.values():
+            validators.refuse_unknown(names)
         policies = tuple(policies)
         refuse_unknown(policies, catalogue)
         ready = tuple(catalogue[model] for model in connected)
@@ -85,11 +91,12 @@ class Orchestrator:
             pins=pins or {},
             routing=routing or ParetoBackend(),
             budget=budget or Budget(),
-            settings=settings or Settings(),
+            settings=settings,
             telemetry=telemetry,
             breakers=Breakers(clock),
             hooks=HookRegistry([telemetry, *([self._audit] if self._audit else ()), *hooks]),
             clock=clock,
+            sandbox=sandbox or Bubblewrap(),
             state_dir=state_dir,
         )
 

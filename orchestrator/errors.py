@@ -9,6 +9,7 @@ OrchestratorError
 │   ├── ProviderError       the provider refused or broke off
 │   └── InvalidOutput       an answer that cannot be used: empty, cut off, not the shape asked for
 ├── PolicyViolation         no model may be used here
+├── SandboxRefused          there is no place to run a model's code in
 ├── BudgetExceeded          the next call could pass the limit
 └── TimeExceeded            the run's time is over
 """
@@ -101,6 +102,12 @@ class PolicyViolation(OrchestratorError):
     """Policies leave no model for what has to be done."""
 
     error_type = "policy_violation"
+
+
+class SandboxRefused(OrchestratorError):
+    """What a model wrote is not run, because nothing here can shut it off."""
+
+    error_type = "sandbox_refused"
 
 
 class BudgetExceeded(OrchestratorError):

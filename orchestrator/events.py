@@ -16,6 +16,7 @@ from orchestrator.models import (
     Task,
     TaskResult,
     Usage,
+    Validation,
 )
 from orchestrator.policies import Violation
 
@@ -132,6 +133,14 @@ class ProviderDisabled(Event):
     provider: str
     reason: str
     """The sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationMade(Event):
+    """A hard validator was held against an iteration's output; its report is content."""
+
+    task_id: str
+    validation: Validation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

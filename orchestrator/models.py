@@ -1,5 +1,6 @@
 """The frozen values that travel from room to room."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -96,6 +97,8 @@ class Task:
     type: TaskType
     depends_on: tuple[str, ...] = ()
     validators: tuple[str, ...] = ()
+    output_schema: str = ""
+    """The JSON Schema, as text, that the result has to fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,9 @@ class Validation:
     validator: str
     outcome: Literal["passed", "failed", "unverified"]
     detail: str = ""
+    """Why, in one line of our own words."""
+    report: str = ""
+    """What the tool said; it may quote the output, so it is content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +275,8 @@ class Settings:
     max_tasks: int = 20
     concurrency: int = 4
     """Tasks that run at the same time."""
+    validators: Mapping[TaskType, tuple[str, ...]] = field(default_factory=dict)
+    """Hard validators that every task of a type has beside those of the plan."""
 
     def __post_init__(self) -> None:
         for name in ("threshold", "plateau"):

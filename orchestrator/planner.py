@@ -1,19 +1,26 @@
 """From a sentence to a plan that can be run."""
 
+import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 from typing import Final
 
 from orchestrator import prompts, spans, structured
 from orchestrator.answers import PlanAnswer, PlannedTask
 from orchestrator.api_clients import UnifiedClient
 from orchestrator.errors import CallFailed, PolicyViolation
-from orchestrator.models import Answer, Brief, Plan, Prompt, Settings, Task
+from orchestrator.models import Answer, Brief, Plan, Prompt, Settings, Task, TaskType
 from orchestrator.routing import Choice, Router
 from orchestrator.tracing import traced_decompose
+
+LONGEST_SCHEMA: Final = 20_000
+"""Characters of the JSON Schema of a task's result."""
+
+NOTHING_ASKED: Final[Mapping[TaskType, Sequence[str]]] = MappingProxyType({})
 
 
 class Planner:
@@ -42,7 +49,7 @@ class Planner:
                 desk.call,
                 prompt,
                 PlanAnswer,
-                partial(checked, max_tasks=max_tasks),
+                partial(checked, max_tasks=max_tasks, asked=self._settings.validators),
             )
             if span.is_recording():
                 span.set_attribute(spans.TASKS_TOTAL, len(plan.tasks))
@@ -86,11 +93,20 @@ class _Desk:
         )
 
 
-def checked(answer: PlanAnswer, max_tasks: int) -> Plan:
+def checked(
+    answer: PlanAnswer,
+    max_tasks: int,
+    asked: Mapping[TaskType, Sequence[str]] = NOTHING_ASKED,
+) -> Plan:
     """The answer as a plan: in an order that can be run, ids renamed ``t1``, ``t2``, ….
 
     Tasks keep the order they came in, except that what a task needs comes before it. Titles are
     brought onto one line.
+
+    Args:
+        answer: the plan as a model gave it.
+        max_tasks: the most that it may have.
+        asked: validators by the type of task that has them whatever the plan says.
 
     Raises:
         ValueError: it cannot be run; the sentence names what is wrong with it.
@@ -100,9 +116,10 @@ def checked(answer: PlanAnswer, max_tasks: int) -> Plan:
     _refuse_duplicates(tasks)
     _refuse_unknown(tasks)
     _refuse_cycle(tasks)
+    _refuse_shapeless(tasks)
     order = _runnable(tasks)
     names = {task.id: f"t{number}" for number, task in enumerate(order, start=1)}
-    return Plan(tasks=tuple(_renamed(task, names) for task in order))
+    return Plan(tasks=tuple(_renamed(task, names, asked.get(task.type, ())) for task in order))
 
 
 def _refuse_number(number: int, max_tasks: int) -> None:
@@ -139,6 +156,23 @@ def _refuse_cycle(tasks: Sequence[PlannedTask]) -> None:
         raise ValueError(f"the plan's dependencies go in a circle: {cycle}") from None
 
 
+def _refuse_shapeless(tasks: Sequence[PlannedTask]) -> None:
+    for task in tasks:
+        if "json_schema" in task.validators and not _is_schema(task.output_schema):
+            raise ValueError(
+                f"{_shown(tasks, task.id)} has the validator json_schema, so its output_schema "
+                f"must be a JSON Schema, as text, of at most {LONGEST_SCHEMA} characters"
+            )
+
+
+def _is_schema(text: str) -> bool:
+    """Whether it may be one; that every keyword is right, only the validator finds out."""
+    try:
+        return len(text) <= LONGEST_SCHEMA and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _runnable(tasks: Sequence[PlannedTask]) -> list[PlannedTask]:
     """Each task as early as its place in the answer and its needs allow."""
     waiting, order, done = list(tasks), list[PlannedTask](), set[str]()
@@ -150,14 +184,15 @@ def _runnable(tasks: Sequence[PlannedTask]) -> list[PlannedTask]:
     return order
 
 
-def _renamed(task: PlannedTask, names: dict[str, str]) -> Task:
+def _renamed(task: PlannedTask, names: dict[str, str], asked: Sequence[str]) -> Task:
     return Task(
         id=names[task.id],
         title=" ".join(task.title.split()),
         instructions=task.instructions,
         type=task.type,
         depends_on=tuple(dict.fromkeys(names[need] for need in task.depends_on)),
-        validators=tuple(dict.fromkeys(task.validators)),
+        validators=tuple(dict.fromkeys((*task.validators, *asked))),
+        output_schema=task.output_schema if "json_schema" in task.validators else "",
     )
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from orchestrator.events import Event
 from orchestrator.models import Reply, Request
+from orchestrator.programs import Ended, Program
 
 
 class Provider(Protocol):
@@ -32,6 +33,18 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+
+class Sandbox(Protocol):
+    """A place for programs that nobody has read; not to be trusted with one is no failure."""
+
+    async def run(self, program: Program) -> Ended:
+        """Run a program to its end or to its limit, and leave nothing of it behind.
+
+        Raises:
+            SandboxRefused: it cannot be kept from harm here, and is not run.
+        """
         ...
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
+from textwrap import indent
 from types import MappingProxyType
 from typing import Final
 
 from orchestrator.answers import PLANNABLE_VALIDATORS, CritiqueAnswer, PlanAnswer, ScoreAnswer
-from orchestrator.models import TASK_TYPES, Attempt, Brief, Critique, Prompt, Task
+from orchestrator.models import TASK_TYPES, Attempt, Brief, Critique, Prompt, Task, Validation
 
 DRAFT_TOKENS: Final = 4096
 """The limit of a plan or a whole result; a judgement does with a prompt's default."""
@@ -26,6 +27,7 @@ class Heading(StrEnum):
     TASK = "Task"
     TASK_TYPE = "Task type"
     INSTRUCTIONS = "Instructions"
+    OUTPUT_SCHEMA = "JSON Schema of the result"
     INPUT = "Input"
     PREVIOUS = "Previous attempt"
     FAILED_CHECKS = "Failed checks"
@@ -97,11 +99,13 @@ def plan_prompt(brief: Brief, max_tasks: int) -> Prompt:
   result has to meet. Every criterion belongs to at least one task.
 - type is one of: {", ".join(TASK_TYPES)}.
 - validators are checks that run on the result, from: {", ".join(PLANNABLE_VALIDATORS)}. Use
-  python_syntax where the result is Python code, length where it is a text; the list may be empty.
+  python_syntax and ruff where the result is Python code; pytest where it is tests, which must
+  depend on the task whose code they test; json_schema where it is JSON, and give the JSON Schema as
+  text in output_schema; length where it is a text. The list may be empty.
 
 Answer with one JSON object and nothing else, in this shape:
 {{"tasks": [{{"id": "design", "title": "...", "instructions": "...", "type": "reasoning",
-"depends_on": [], "validators": []}}]}}"""
+"depends_on": [], "validators": [], "output_schema": ""}}]}}"""
     limit = Section(heading=Heading.MOST_TASKS, text=str(max_tasks))
     text = _written([*_of_brief(brief), limit], asked)
     return Prompt(system=_PLANNER, text=text, max_tokens=DRAFT_TOKENS, schema=PlanAnswer)
@@ -189,6 +193,8 @@ def _of_task(task: Task) -> Iterator[Section]:
     yield Section(heading=Heading.TASK, text=task.title)
     yield Section(heading=Heading.TASK_TYPE, text=task.type)
     yield Section(heading=Heading.INSTRUCTIONS, text=task.instructions)
+    if task.output_schema:
+        yield Section(heading=Heading.OUTPUT_SCHEMA, text=task.output_schema)
 
 
 def _of_inputs(inputs: Mapping[str, str]) -> Iterator[Section]:
@@ -203,8 +209,13 @@ def _of_previous(attempt: Attempt) -> Iterator[Section]:
         yield _of_critique(attempt.critique)
     failed = [check for check in attempt.validations if check.outcome == "failed"]
     if failed:
-        text = "\n".join(f"- {check.validator}: {check.detail}" for check in failed)
+        text = "\n".join(map(_of_check, failed))
         yield Section(heading=Heading.FAILED_CHECKS, text=text)
+
+
+def _of_check(check: Validation) -> str:
+    report = f"\n{indent(check.report, '  ')}" if check.report else ""
+    return f"- {check.validator}: {check.detail}{report}"
 
 
 def _of_draft(output: str) -> Section:

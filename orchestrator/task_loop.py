@@ -13,10 +13,18 @@ from orchestrator.errors import (
     PolicyViolation,
     TimeExceeded,
 )
-from orchestrator.events import AttemptScored
-from orchestrator.models import Attempt, Failure, Strategy, Task, TaskResult, TaskStatus
+from orchestrator.events import AttemptScored, ValidationMade
+from orchestrator.models import (
+    Attempt,
+    Failure,
+    Strategy,
+    Task,
+    TaskResult,
+    TaskStatus,
+    Validation,
+)
 from orchestrator.tracing import Span
-from orchestrator.validators import validate
+from orchestrator.validators import Specimen, validate
 from orchestrator.workshop import Workshop
 
 
@@ -89,7 +97,7 @@ class TaskLoop:
             output = await crew.write(
                 "revise", prompts.revise_prompt(shop.brief, task, draft, critique, self._inputs)
             )
-        validations = tuple(validate(name, output) for name in task.validators)
+        validations = await self._validated(output)
         judgement = await crew.judge(output)
         self._iterations += 1
         attempt = Attempt(
@@ -105,6 +113,23 @@ class TaskLoop:
         )
         await self._keep(attempt)
         return attempt
+
+    async def _validated(self, output: str) -> tuple[Validation, ...]:
+        """Hold an output against every validator of the task, one after the other."""
+        shop, task = self._shop, self._task
+        made = list[Validation]()
+        for name in task.validators:
+            specimen = Specimen(
+                task=task,
+                output=output,
+                inputs=dict(zip(task.depends_on, self._inputs.values(), strict=True)),
+                seconds=shop.deadline.remaining(),
+            )
+            made.append(await validate(name, specimen, shop.sandbox))
+            await shop.hooks.emit(
+                ValidationMade(project_id=shop.project_id, task_id=task.id, validation=made[-1])
+            )
+        return tuple(made)
 
     async def _keep(self, attempt: Attempt) -> None:
         self._last = attempt

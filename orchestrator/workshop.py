@@ -13,7 +13,7 @@ from orchestrator.hooks import HookRegistry
 from orchestrator.models import Brief, Role, Settings
 from orchestrator.policies import Policy
 from orchestrator.policy_engine import PolicyEngine
-from orchestrator.ports import Clock, Provider
+from orchestrator.ports import Clock, Provider, Sandbox
 from orchestrator.remediation import RemediationEngine
 from orchestrator.routing import Router, RoutingBackend
 from orchestrator.telemetry import TelemetryCollector
@@ -34,6 +34,7 @@ class House:
     breakers: Breakers
     hooks: HookRegistry
     clock: Clock
+    sandbox: Sandbox
     state_dir: Path | None
     """Where what outlives a run is kept; None: nothing is."""
 
@@ -45,11 +46,13 @@ class Workshop:
     project_id: str
     brief: Brief
     ledger: Ledger
+    deadline: Deadline
     client: UnifiedClient
     router: Router
     remediation: RemediationEngine
     hooks: HookRegistry
     settings: Settings
+    sandbox: Sandbox
 
 
 def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
@@ -74,6 +77,7 @@ def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
         project_id=project_id,
         brief=brief,
         ledger=ledger,
+        deadline=deadline,
         client=UnifiedClient(
             project_id=project_id,
             catalogue=house.catalogue,
@@ -99,4 +103,5 @@ def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
         remediation=RemediationEngine(project_id=project_id, hooks=house.hooks),
         hooks=house.hooks,
         settings=house.settings,
+        sandbox=house.sandbox,
     )

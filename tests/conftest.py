@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from orchestrator.catalogue import shipped_catalogue
+from orchestrator.errors import SandboxRefused
+from orchestrator.programs import Program
+from orchestrator.sandbox import Bubblewrap
 from orchestrator.state_dir import ENVIRON
 from orchestrator.tracing import TracingConfig, configure_tracing
 from tests.aimock import Aimock, Fixture, started
@@ -87,6 +91,19 @@ def finished(
 ) -> "Callable[[], dict[str, ReadableSpan]]":
     """The finished spans by name, read when asked for."""
     return lambda: {span.name: span for span in exported.get_finished_spans()}
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Bubblewrap:
+    """Bubblewrap, where it works; elsewhere the test is skipped, in CI it fails."""
+    sandbox = Bubblewrap()
+    try:
+        asyncio.run(sandbox.run(Program(module="this")))
+    except SandboxRefused as refusal:
+        if os.environ.get("CI") in {"true", "1"}:
+            pytest.fail(str(refusal))
+        pytest.skip(str(refusal))
+    return sandbox
 
 
 @pytest.fixture

@@ -11,10 +11,12 @@ from orchestrator.api_clients import UnifiedClient
 from orchestrator.breaker import Breakers
 from orchestrator.budget import Deadline, Ledger
 from orchestrator.catalogue import Catalogue, ModelEntry
+from orchestrator.errors import SandboxRefused
 from orchestrator.events import Event
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Reply, Request, Usage
 from orchestrator.ports import Clock, Hook, Provider
+from orchestrator.programs import Ended, Program
 from orchestrator.retries import Retries
 
 T = TypeVar("T")
@@ -126,6 +128,25 @@ class ScriptedProvider:
 
     async def close(self) -> None:
         self.closed += 1
+
+
+class ScriptedSandbox:
+    """Runs nothing: says how each program ended, and keeps it."""
+
+    def __init__(self, *ends: Ended) -> None:
+        self._ends = list(ends)
+        self.programs: list[Program] = []
+
+    async def run(self, program: Program) -> Ended:
+        self.programs.append(program)
+        return self._ends.pop(0)
+
+
+class RefusingSandbox:
+    """Where nothing can be run."""
+
+    async def run(self, program: Program) -> Ended:
+        raise SandboxRefused("nowhere to")
 
 
 class Recorder:

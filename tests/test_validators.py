@@ -1,19 +1,31 @@
-"""Validators judge text, whatever it is, and run none of it."""
+"""Validators judge text, whatever it is; what runs it runs it in the sandbox or not at all."""
+
+import asyncio
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.answers import PLANNABLE_VALIDATORS
 from orchestrator.errors import InputError
-from orchestrator.validators import MAX_CODE_CHARACTERS, MIN_CHARACTERS, known, validate
+from orchestrator.models import Task, Validation
+from orchestrator.validators import Specimen, known, validate
+from orchestrator.validators.reading import MAX_CODE_CHARACTERS, MIN_CHARACTERS
 from pytest_otel_spans import assert_span_tree, span
+from tests.fakes import RefusingSandbox
+
+
+async def judged(validator: str, output: str) -> Validation:
+    """One validator's verdict on an output, where nothing can be run."""
+    task = Task(id="t1", title="T", instructions="I", type="code_generation")
+    return await validate(validator, Specimen(task=task, output=output), RefusingSandbox())
 
 
 @pytest.mark.parametrize(
     ("output", "outcome"), [("x = 1", "passed"), ("x = (", "failed"), ("x" * 100_000, "unverified")]
 )
-def test_a_validation_is_one_span(traced, output, outcome):
-    validation = validate("python_syntax", output)
+async def test_a_validation_is_one_span(traced, output, outcome):
+    validation = await judged("python_syntax", output)
 
     assert validation.outcome == outcome
     assert_span_tree(
@@ -30,17 +42,41 @@ def test_a_validation_is_one_span(traced, output, outcome):
     )
 
 
-def test_an_unknown_validator_is_refused():
+async def test_an_unknown_validator_is_refused():
     with pytest.raises(InputError) as refusal:
-        validate("pytest", "x = 1")
+        await judged("pytset", "x = 1")
+
+    assert str(refusal.value) == "There is no validator 'pytset'; did you mean 'pytest'?"
+
+
+async def test_all_names_are_said_to_who_is_far_off():
+    with pytest.raises(InputError) as refusal:
+        await judged("spelling", "x = 1")
 
     assert str(refusal.value) == (
-        "There is no validator 'pytest'; known are python_syntax, length."
+        "There is no validator 'spelling'; known are python_syntax, json_schema, ruff, pytest, "
+        "length."
     )
 
 
-def test_all_names_are_known():
-    assert known() == ("python_syntax", "length")
+def test_a_plan_may_ask_for_every_validator():
+    assert known() == PLANNABLE_VALIDATORS
+
+
+async def test_what_nothing_can_run_is_unverified_and_never_passed(traced):
+    validation = await judged("pytest", "def test_x():\n    assert True\n")
+
+    assert (validation.outcome, validation.detail) == ("unverified", "not run: nowhere to")
+    assert_span_tree(
+        traced,
+        span(
+            "validation",
+            {
+                "orchestrator.validation.passed": False,
+                "orchestrator.validation.outcome": "unverified",
+            },
+        ).ok(),
+    )
 
 
 MODULE = "def f():\n    return 1\n"
@@ -65,8 +101,8 @@ MODULE = "def f():\n    return 1\n"
         "x = '\\d'  # an odd escape",
     ],
 )
-def test_python_that_can_be_read_passes(output):
-    assert validate("python_syntax", output).outcome == "passed"
+async def test_python_that_can_be_read_passes(output):
+    assert (await judged("python_syntax", output)).outcome == "passed"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +122,8 @@ def test_python_that_can_be_read_passes(output):
         ),
     ],
 )
-def test_what_is_no_python_fails_and_says_where(output, detail):
-    validation = validate("python_syntax", output)
+async def test_what_is_no_python_fails_and_says_where(output, detail):
+    validation = await judged("python_syntax", output)
 
     assert (validation.outcome, validation.detail) == ("failed", detail)
 
@@ -103,8 +139,8 @@ IN_EACH_FORM = pytest.mark.parametrize(
     ids=["brackets", "null", "surrogate", "digits"],
 )
 @IN_EACH_FORM
-def test_what_no_interpreter_reads_fails(code, form):
-    assert validate("python_syntax", form.format(code)).outcome == "failed"
+async def test_what_no_interpreter_reads_fails(code, form):
+    assert (await judged("python_syntax", form.format(code))).outcome == "failed"
 
 
 @pytest.mark.parametrize(
@@ -118,22 +154,22 @@ def test_what_no_interpreter_reads_fails(code, form):
     ids=["unary", "sum", "calls", "elif"],
 )
 @IN_EACH_FORM
-def test_code_too_deep_for_the_interpreter_is_an_answer_and_no_crash(code, form):
+async def test_code_too_deep_for_the_interpreter_is_an_answer_and_no_crash(code, form):
     # How deep is too deep differs between Python's versions.
-    assert validate("python_syntax", form.format(code)).outcome in {"passed", "failed"}
+    assert (await judged("python_syntax", form.format(code))).outcome in {"passed", "failed"}
 
 
-def test_code_is_read_and_not_run(tmp_path):
+async def test_code_is_read_and_not_run(tmp_path):
     witness = tmp_path / "witness"
 
-    validation = validate("python_syntax", f"open({str(witness)!r}, 'w').close()")
+    validation = await judged("python_syntax", f"open({str(witness)!r}, 'w').close()")
 
     assert validation.outcome == "passed"
     assert not witness.exists()
 
 
-def test_an_output_that_is_too_long_to_parse_is_unverified():
-    validation = validate("python_syntax", "\n" * (MAX_CODE_CHARACTERS + 1))
+async def test_an_output_that_is_too_long_to_parse_is_unverified():
+    validation = await judged("python_syntax", "\n" * (MAX_CODE_CHARACTERS + 1))
 
     assert validation.outcome == "unverified"
     assert not validation.detail.startswith("no Python")
@@ -141,9 +177,9 @@ def test_an_output_that_is_too_long_to_parse_is_unverified():
 
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("`~\n python\t\r{}()x=1\0\ud800")))
-def test_no_text_breaks_a_validator(output):
-    for name in known():
-        assert validate(name, output).outcome in {"passed", "failed"}
+def test_no_text_breaks_a_validator_that_reads(output):
+    for name in ("python_syntax", "length"):
+        assert asyncio.run(judged(name, output)).outcome in {"passed", "failed"}
 
 
 @pytest.mark.parametrize(
@@ -156,9 +192,9 @@ def test_no_text_breaks_a_validator(output):
         ("", "failed"),
     ],
 )
-def test_length_counts_what_is_not_white_space(output, outcome):
-    assert validate("length", output).outcome == outcome
+async def test_length_counts_what_is_not_white_space(output, outcome):
+    assert (await judged("length", output)).outcome == outcome
 
 
-def test_length_says_how_much_is_missing():
-    assert validate("length", "a b").detail == "2 characters, at least 100 are asked for"
+async def test_length_says_how_much_is_missing():
+    assert (await judged("length", "a b")).detail == "2 characters, at least 100 are asked for"

@@ -45,6 +45,7 @@ class Arguments:
     policies: str | None
     routing: Literal["pareto", "weighted", "greedy"] | None
     plan_only: bool
+    unsafe_exec: bool
     output_dir: str | None
     json: bool
     quiet: bool
@@ -156,6 +157,11 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
         help="which of the models that may serve is the best (pareto)",
     )
     group.add_argument("--policies", metavar="FILE", help="which models may be used (YAML)")
+    group.add_argument(
+        "--unsafe-exec",
+        action="store_true",
+        help="run what models write without a sandbox, as yourself",
+    )
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:

@@ -25,6 +25,7 @@ from orchestrator.events import Event, PlanReady, ProjectCompleted
 from orchestrator.models import Plan, ProjectState, RunStatus
 from orchestrator.policies import load_policies
 from orchestrator.run import UNPLANNED
+from orchestrator.sandbox import Unsandboxed
 from orchestrator.state_dir import state_dir
 from orchestrator.tracing import TracingConfig, shutdown_tracing
 
@@ -78,6 +79,7 @@ def _build(
         settings=asked.settings,
         routing=asked.backend,
         environ=environ,
+        sandbox=Unsandboxed() if given.unsafe_exec else None,
         state_dir=state_dir(given.state_dir, environ),
     )
 
@@ -100,6 +102,8 @@ def _note(given: Arguments, catalogue: Catalogue, models: Sequence[ModelEntry]) 
         keys = dict.fromkeys(entry.key_env for entry in catalogue.entries() if entry.key_env)
         cause = f"No key was found ({', '.join(keys)}): using" if keys else "Using"
         streams.say(f"{cause} the embedded offline models, whose text comes from templates.")
+    if given.unsafe_exec:
+        streams.say("--unsafe-exec runs what models write with your rights and your network.")
     if given.sample_rate is not None and given.sample_rate < 1:
         share = f"{given.sample_rate * 100:g} %"
         streams.say(f"--sample-rate records {share} of runs; the others have no spans.")

@@ -124,6 +124,13 @@ def _(event: events.ModelChosen) -> str:
 
 
 @detail.register
+def _(event: events.ValidationMade) -> str:
+    made = event.validation
+    why = f": {legible.line(made.detail)}" if made.detail else ""
+    return f"{event.task_id} {made.validator} {made.outcome}{why}"
+
+
+@detail.register
 def _(event: events.AttemptScored) -> str:
     return f"{event.task_id} iteration {event.iteration}: {event.model} scored {event.score:.2f}"
 

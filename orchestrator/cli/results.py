@@ -192,7 +192,11 @@ def _unverified(state: ProjectState) -> str:
     open_checks = [check for check in _validations(state) if check.outcome == "unverified"]
     if not open_checks:
         return ""
-    return f" {legible.count(len(open_checks), 'validation')} could not be made (unverified)."
+    reasons = dict.fromkeys(
+        f"{check.validator}: {legible.line(check.detail)}" for check in open_checks if check.detail
+    )
+    why = f": {'; '.join(reasons)}" if reasons else ""
+    return f" {legible.count(len(open_checks), 'validation')} could not be made (unverified){why}."
 
 
 def _validations(state: ProjectState) -> Iterator[Validation]:
@@ -233,7 +237,12 @@ def _task(result: TaskResult, state: ProjectState) -> dict[str, Any]:
         "failure": _failure(result),
         "critique_of_draft": list(best.critique.points) if best else [],
         "validations": [
-            {"validator": check.validator, "outcome": check.outcome, "detail": check.detail}
+            {
+                "validator": check.validator,
+                "outcome": check.outcome,
+                "detail": check.detail,
+                "report": check.report,
+            }
             for check in (best.validations if best else ())
         ],
         "output": result.output,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from orchestrator import documents
 from orchestrator.errors import InputError
-from orchestrator.models import Settings
+from orchestrator.models import Settings, TaskType
 from orchestrator.routing import BackendName, RoutingBackend, Weights, backend_called
 
 _DEFAULTS: Final = Settings()
@@ -18,7 +18,7 @@ _PATHS: Final = ("models", "policies", "output_dir")
 
 
 class RunFile(BaseModel):
-    """What a run file may hold; every key is a flag's name with underscores."""
+    """What a run file may hold; every key but `validators` is a flag's name with underscores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -37,6 +37,8 @@ class RunFile(BaseModel):
     weights: Weights | None = None
     """Of the weighted sum; a file says them, for as flags they would be three."""
     output_dir: str | None = None
+    validators: dict[TaskType, list[str]] = Field(default_factory=dict)
+    """Hard validators by the type of task that has them, whatever the plan says; of files alone."""
 
     @property
     def settings(self) -> Settings:
@@ -46,6 +48,7 @@ class RunFile(BaseModel):
             max_iterations=self.max_iterations,
             max_tasks=self.max_tasks,
             concurrency=self.concurrency,
+            validators={kind: tuple(names) for kind, names in self.validators.items()},
         )
 
     @property

@@ -80,12 +80,14 @@ def _merged(
     left = [other for other in dropped.values() if other.heir == outline.id]
     before = {other.id for other in outlines[: outlines.index(outline)]}
     needs = [n for need in outline.needs for n in _still(need, dropped, before)]
+    checks = [name for other in (outline, *left) for name in other.validators]
     groups = [group for other in (outline, *left) for group in other.criteria]
     return outline.model_copy(
         update={
             "title": "".join([outline.title, *(o.adds for o in left), cut if left else ""]),
             "instructions": " ".join(o.instructions for o in (outline, *left)),
             "needs": tuple(dict.fromkeys(needs)),
+            "validators": tuple(dict.fromkeys(checks)),
             "criteria": tuple(dict.fromkeys(groups)),
         }
     )

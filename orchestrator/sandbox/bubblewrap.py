@@ -1,0 +1,180 @@
+"""A sandbox made of the kernel's namespaces, by bubblewrap."""
+
+import os
+import random
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Final
+
+from orchestrator.errors import SandboxRefused
+from orchestrator.programs import Ended, Limits, Program
+from orchestrator.sandbox.bounded import run_bounded
+from orchestrator.sandbox.interpreter import SYSTEM, interpreter
+
+WORK: Final = "/work"
+"""The directory that a program runs in; it lies in memory and goes with the sandbox."""
+
+STRANGERS: Final = range(60706, 61184)
+"""User ids that are nobody's (systemd leaves them free); where we are root, one of them runs it."""
+
+_NOBODY: Final = 65534
+_SYSTEM_LINKS: Final = ("/bin", "/lib", "/lib32", "/lib64", "/sbin")
+_SHARED_MEMORY: Final = 16 << 20
+
+_PROBE_LIMITS: Final = Limits(seconds=10.0)
+_PROBE: Final = """
+import os, socket, threading
+assert os.getuid() != 0, "it would run as root"
+assert {name for _, name in socket.if_nameindex()} <= {"lo"}, "it would have a network"
+assert not os.path.exists("/etc/shadow"), "it would see the files of the machine"
+threads = [threading.Thread(target=int) for _ in range(4)]
+for thread in threads: thread.start()
+print("shut")
+"""
+
+
+class Bubblewrap:
+    """Runs programs in bubblewrap, once it has seen that it works here.
+
+    Inside there are ``/usr`` and the interpreter, read-only; a directory in memory; no environment;
+    a network of its own that leads nowhere, not even to the host's loopback; no process but its
+    own. Whoever we are, it is somebody else: as root it would be beyond the limit of processes.
+
+    Args:
+        command: the name or the path of ``bwrap``, 0.8 or later.
+    """
+
+    def __init__(self, command: str = "bwrap") -> None:
+        self._command = command
+        self._refusal: str | None = None
+
+    async def run(self, program: Program) -> Ended:
+        """Run a program to its end or to its limit.
+
+        Raises:
+            SandboxRefused: no sandbox can be made here; the sentence says why.
+        """
+        if self._refusal is None:
+            self._refusal = await self._probed()
+        if self._refusal:
+            raise SandboxRefused(self._refusal)
+        arguments = ("-s", "-P", "-m", program.module, *program.arguments)
+        return await self._run(arguments, program.files, program.limits)
+
+    async def _probed(self) -> str:
+        """Why no sandbox can be made here; nothing when one was made and is shut."""
+        if shutil.which(self._command) is None:
+            return f"{self._command} is not installed; install bubblewrap 0.8 or later"
+        try:
+            ended = await self._run(("-I", "-c", _PROBE), {}, _PROBE_LIMITS)
+        except OSError as error:
+            return f"{self._command} cannot be started: {error.strerror}"
+        if ended.output == "shut\n" and ended.exit_code == 0:
+            return ""
+        said = ended.output.strip().splitlines() or [f"exit code {ended.exit_code}"]
+        return f"{self._command} can make no sandbox here: {said[-1]}"
+
+    async def _run(
+        self, arguments: Iterable[str], files: Mapping[str, str], limits: Limits
+    ) -> Ended:
+        with ExitStack() as stack:
+            given = {path: stack.enter_context(_in_memory(text)) for path, text in files.items()}
+            command = (
+                shutil.which(self._command) or self._command,
+                *_shut_off(),
+                *_file_system(limits),
+                *_given({path: file.fileno() for path, file in given.items()}),
+                *("--remount-ro", "/", "--"),
+                *_bounds(limits),
+                interpreter().executable,
+                *arguments,
+            )
+            # The program could read bubblewrap's environment: that has to be empty as well.
+            return await run_bounded(
+                command, limits, environ={}, pass_fds=[file.fileno() for file in given.values()]
+            )
+
+
+def _shut_off() -> Iterator[str]:
+    """No namespace of ours, and no way to get one; gone as soon as we are."""
+    for what in ("pid", "net", "ipc", "uts", "cgroup-try"):
+        yield f"--unshare-{what}"
+    yield from ("--die-with-parent", "--new-session", "--clearenv")
+    if os.geteuid() == 0:
+        # What is left is given up when `setpriv` takes the stranger's id.
+        yield from ("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+    else:
+        yield from ("--unshare-user", "--disable-userns")
+        yield from ("--uid", str(_NOBODY), "--gid", str(_NOBODY))
+
+
+def _file_system(limits: Limits) -> Iterator[str]:
+    yield from ("--ro-bind", str(SYSTEM), str(SYSTEM))
+    for link in map(Path, _SYSTEM_LINKS):
+        if link.is_symlink():
+            yield from ("--symlink", str(link.readlink()), str(link))
+        elif link.is_dir():
+            yield from ("--ro-bind", str(link), str(link))
+    made = set[Path]()
+    for outside, inside in interpreter().mounts:
+        # Directories that bubblewrap makes by itself are closed to everybody but root.
+        for parent in [*reversed(Path(inside).parents)][1:]:
+            if parent not in made:
+                yield from ("--perms", "0755", "--dir", str(parent))
+                made.add(parent)
+        yield from ("--ro-bind", outside, inside)
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    yield from _memory("/dev/shm", _SHARED_MEMORY)  # noqa: S108 - inside
+    yield from ("--remount-ro", "/dev")
+    yield from _memory("/tmp", limits.disk_bytes // 2)  # noqa: S108 - inside
+    yield from _memory(WORK, limits.disk_bytes // 2)
+    yield from ("--chdir", WORK)
+
+
+def _memory(path: str, size: int) -> Iterator[str]:
+    yield from ("--perms", "1777", "--size", str(size), "--tmpfs", path)
+
+
+def _given(fds: Mapping[str, int]) -> Iterator[str]:
+    """The program's files, copied in, and its environment."""
+    made = set[Path]()
+    for path, fd in fds.items():
+        for parent in [*reversed(Path(path).parents)][1:]:
+            if parent not in made:
+                yield from ("--perms", "0777", "--dir", f"{WORK}/{parent}")
+                made.add(parent)
+        yield from ("--perms", "0666", "--file", str(fd), f"{WORK}/{path}")
+    environ = {"PATH": "/usr/bin", "HOME": WORK, "USER": "stranger", "MALLOC_ARENA_MAX": "2"}
+    environ |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    for name, value in [*environ.items(), *interpreter().environ]:
+        yield from ("--setenv", name, value)
+
+
+def _bounds(limits: Limits) -> Iterator[str]:
+    """Limits that the program cannot lift; when memory runs out, it is the first to go."""
+    yield from ("/usr/bin/choom", "-n", "1000", "--")
+    yield from (
+        "/usr/bin/prlimit",
+        f"--as={limits.memory_bytes}",
+        f"--cpu={limits.cpu_seconds}",
+        f"--nproc={limits.processes}",
+        f"--fsize={limits.file_bytes}",
+        "--nofile=256",
+        "--core=0",
+        "--",
+    )
+    if os.geteuid() == 0:
+        stranger = str(random.choice(STRANGERS))  # noqa: S311 - so that two rarely share a limit
+        yield from ("/usr/bin/setpriv", f"--reuid={stranger}", f"--regid={stranger}")
+        yield from ("--clear-groups", "--inh-caps=-all", "--no-new-privs", "--")
+
+
+def _in_memory(text: str) -> IO[bytes]:
+    """A file that never had a name."""
+    file = os.fdopen(os.memfd_create("given", os.MFD_CLOEXEC), "w+b")
+    file.write(text.encode(errors="backslashreplace"))
+    file.flush()
+    file.seek(0)
+    return file
