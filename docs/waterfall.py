@@ -18,6 +18,7 @@ from orchestrator import Catalogue, ModelEntry, Orchestrator, TracingConfig
 from orchestrator.clock import SystemClock
 from orchestrator.errors import ProviderError
 from orchestrator.models import ProjectState, Reply, Request, Settings
+from orchestrator.ports import Sandbox
 from orchestrator.providers.offline import OfflineProvider
 
 PICTURE = Path(__file__).with_name("waterfall.svg")
@@ -66,12 +67,16 @@ class BadDay:
         await self._model.close()
 
 
-async def run() -> ProjectState:
+async def run(sandbox: Sandbox | None = None) -> ProjectState:
     connected = {entry.id: OfflineProvider(entry, SystemClock()) for entry in MODELS.models}
     connected["atlas-large"] = BadDay(MODELS["atlas-large"])
     settings, tracing = Settings(max_tasks=4), TracingConfig(enabled=True)
     async with Orchestrator(
-        catalogue=MODELS, connected=connected, settings=settings, tracing_cfg=tracing
+        catalogue=MODELS,
+        connected=connected,
+        settings=settings,
+        tracing_cfg=tracing,
+        sandbox=sandbox,
     ) as house:
         return await house.run_project(
             "Build a rate limiter library", "token bucket, thread safe, tested", project_id="demo"

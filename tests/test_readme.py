@@ -17,7 +17,7 @@ from orchestrator.cli.commands import COMMANDS
 from orchestrator.cli.run_file import describe
 from orchestrator.models import RunStatus
 from orchestrator.policies import load_policies
-from tests.fakes import in_virtual_time
+from tests.fakes import RefusingSandbox, in_virtual_time
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,7 +65,7 @@ def test_every_link_leads_to_a_file(link: str) -> None:
 def test_the_picture_of_a_run_can_be_made_again() -> None:
     script = runpy.run_path(str(ROOT / "docs" / "waterfall.py"))
 
-    state = in_virtual_time(script["run"]())
+    state = in_virtual_time(script["run"](RefusingSandbox()))
 
     assert state.status is RunStatus.SUCCESS
     assert script["PICTURE"].is_file()
