@@ -92,3 +92,24 @@ def test_a_thread_pool_keeps_the_tree_when_it_is_handed_the_context():
         assert {span.parent_span_id for span in tasks.values()} == {root.span_id}
         assert sorted(span.parent_span_id for span in calls) == sorted(tasks)
         assert len(tasks) == len(calls) == 100
+
+
+def test_a_childs_console_shows_its_own_spans_alone():
+    done = fresh("""
+        import os
+        configure_tracing(TracingConfig(enabled=True))
+        with traced_run("p1"):
+            with traced_task("t1", "writing"):
+                pass
+            child = os.fork()
+            if not child:
+                with traced_task("t2", "writing"):
+                    pass
+                shutdown_tracing()
+                os._exit(0)
+            os.waitpid(child, 0)
+    """)
+
+    of_child, _, of_parent = done.stderr.partition("run p1")
+    assert ("task:t1" in of_child, "task:t2" in of_child) == (False, True)
+    assert ("task:t1" in of_parent, "task:t2" in of_parent) == (True, False)

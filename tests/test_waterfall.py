@@ -92,7 +92,8 @@ def test_the_critical_path_covers_the_whole_run_whatever_overlaps():
     told = Story()
     root = told.span("run_project", 0, 100)
     for start, end in [(0, 40), (10, 60), (55, 90), (20, 120), (95, 95)]:
-        told.span("task:t", start, end, root)
+        task = told.span("task:t", start, end, root)
+        told.call("generate", start - 30, end + 5, task)
 
     path = told.trace.critical_path
     assert path[0].start_ns == 0
@@ -121,6 +122,20 @@ def test_the_calls_that_the_answers_are_about_are_pointed_at(story):
     assert [line.lstrip("│├└ ")[:31].rstrip("█ ") for line in pointed] == [
         "llm_call:decompose gpt  ◀ money",
         "llm_call:generate gpt ◀ ↻",
+    ]
+
+
+def test_where_no_one_call_is_to_blame_a_model_is():
+    told = Story()
+    root = told.span("run_project", 0, 400)
+    for number in range(40):
+        task = told.span(f"task:t{number}", 10 * number, 10 * number + 10, root)
+        model = "gpt" if number % 4 else "claude"
+        told.call("generate", 10 * number, 10 * number + 10, task, model=model)
+
+    assert told.text()[1:3] == [
+        "Time     75 % of the run (300 ms) went to gpt, in 30 calls",
+        "Money    75 % of the cost ($0.0300) went to gpt, in 30 calls",
     ]
 
 
@@ -378,6 +393,21 @@ def test_a_run_of_a_thousand_tasks_is_folded_to_what_matters():
     assert any("task:t700" in line for line in lines)
     assert any("more tasks" in line for line in lines)
     assert sum(line.count("task:") for line in lines) < 40
+
+
+def test_whatever_is_folded_the_call_to_blame_is_shown():
+    told = Story()
+    root = told.span("run_project", 0, 10_000)
+    for number in range(100):
+        task = told.span(f"task:t{number}", 0, 9000, root)
+        told.call("generate", 0, 8000 - number, task, failed=True, error__type="timeout")
+    last = told.span("task:t100", 0, 10_000, root)
+    told.call("revise", 0, 4000, last)
+    told.call("evaluate", 4000, 10_000, last)
+
+    lines = told.text(rows=20)
+    assert lines[1].endswith("evaluate by gpt in task:t100")
+    assert [line for line in lines if "llm_call:evaluate" in line and "◀" in line]
 
 
 def test_a_model_or_project_name_cannot_command_the_terminal():

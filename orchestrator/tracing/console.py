@@ -1,6 +1,8 @@
 """The console as a receiver of spans: a waterfall when a trace is complete, or JSON lines."""
 
+import os
 import sys
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, TextIO, cast
 
@@ -55,6 +57,8 @@ class WaterfallExporter(ConsoleSpanExporter):
         super().__init__(out=_STDERR)
         self._last = last
         self._waiting: dict[int, list[SpanRecord]] = {}
+        forget = weakref.WeakMethod(self._waiting_is_the_parents)
+        os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Keep finished spans; draw a trace whose root is among them."""
@@ -64,6 +68,10 @@ class WaterfallExporter(ConsoleSpanExporter):
             if not self._last and (span.parent is None or span.parent.is_remote):
                 self._show(self._waiting.pop(trace_id))
         return SpanExportResult.SUCCESS
+
+    def _waiting_is_the_parents(self) -> None:
+        """After a fork: what had ended by then is the parent's to draw."""
+        self._waiting.clear()
 
     def shutdown(self) -> None:
         """Draw what is left."""

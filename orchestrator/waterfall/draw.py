@@ -13,7 +13,8 @@ from orchestrator.waterfall.marks import POINTER, in_signs, in_words, marks
 from orchestrator.waterfall.ranking import ranking
 from orchestrator.waterfall.rows import Row, rows_of
 from orchestrator.waterfall.story import (
-    blame,
+    blame_for_money,
+    blame_for_time,
     calls,
     cost_of,
     dearest,
@@ -209,11 +210,9 @@ class _Canvas:
 def _pointed_at(trace: Trace) -> dict[int, list[str]]:
     """The spans that the sentences above the tree are about, to be found in it."""
     pointed: dict[int, list[str]] = {}
-    guilty = blame(trace)
-    if guilty is not None and guilty.span is not trace.root:
-        pointed.setdefault(guilty.span.id, []).append(f"{POINTER} time")
-    for span in dearest(trace)[:1]:
-        pointed.setdefault(span.id, []).append(f"{POINTER} money")
+    for what, blame in (("time", blame_for_time(trace)), ("money", blame_for_money(trace))):
+        if blame is not None and blame.calls == 1 and blame.of is not trace.root:
+            pointed.setdefault(blame.of.id, []).append(f"{POINTER} {what}")
     return pointed
 
 

@@ -8,11 +8,12 @@ from orchestrator import spans
 from orchestrator.legible import count, line, usd
 from orchestrator.waterfall.marks import in_signs, in_words, marks, troubles
 from orchestrator.waterfall.story import (
+    Blame,
     answered_from_cache,
-    blame,
+    blame_for_money,
+    blame_for_time,
     calls,
     cost_of,
-    dearest,
     detail,
     estimate_of,
     stage,
@@ -70,31 +71,30 @@ def _total(trace: Trace) -> tuple[Decimal, Decimal]:
 
 def _answers(trace: Trace, width: int) -> Iterator[Line]:
     """A sentence each about time, money and trouble, where there is something to say."""
-    guilty = blame(trace)
-    if guilty is not None:
-        share = percent(guilty.held_ns, trace.root.duration_ns)
-        took = duration(guilty.held_ns)
-        yield _sentence("Time", f"{share} of the run", took, (trace, guilty.span), width)
-    total, _ = _total(trace)
-    for span in dearest(trace)[:1]:
-        share, cost = percent(cost_of(span), total), usd(cost_of(span), estimate_of(span))
-        yield _sentence("Money", f"{share} of the cost", cost, (trace, span), width)
+    time, money = blame_for_time(trace), blame_for_money(trace)
+    if time is not None:
+        yield _sentence("Time", "run", duration(int(time.amount)), (trace, time), width)
+    if money is not None:
+        cost = usd(money.amount, estimate_of(money.of))
+        yield _sentence("Money", "cost", cost, (trace, money), width)
     label = "Trouble"
     for wrong in filled(troubles(trace), width - _LABEL):
         yield (Part(label.ljust(_LABEL), QUIET), Part(wrong, BAD))
         label = ""
 
 
-def _sentence(
-    label: str, share: str, amount: str, guilty: tuple[Trace, SpanRecord], width: int
-) -> Line:
+def _sentence(label: str, whole: str, amount: str, guilty: tuple[Trace, Blame], width: int) -> Line:
     """``Time     24 % of the run (17 ms) went to …``, in fewer words where the room is short."""
     room = width - _LABEL
-    said, who, told = f"{share} ({amount}) went to ", _who(*guilty), in_words(marks(guilty[1]))
+    trace, blame = guilty
+    share, who = percent(blame.share, 1), _who(trace, blame)
+    said = f"{share} of the {whole} ({amount}) went to "
+    found = marks(blame.of) if blame.calls == 1 else []
+    told = in_words(found)
     if len(said) + len(who) + length(told) > room:
-        said, who = f"{share.partition(' of ')[0]} ({amount}): ", who.replace(spans.SPAN_TASK, "")
+        said, who = f"{share} ({amount}): ", who.replace(spans.SPAN_TASK, "")
     if len(said) + len(who) + length(told) > room:
-        told = in_signs(marks(guilty[1]))
+        told = in_signs(found)
     return (
         Part(label.ljust(_LABEL), QUIET),
         Part(said),
@@ -103,9 +103,11 @@ def _sentence(
     )
 
 
-def _who(trace: Trace, span: SpanRecord) -> str:
-    """What it was, and in which task: ``revise #2 by gpt-6 in task:t3``."""
-    task = task_of(trace, span)
+def _who(trace: Trace, blame: Blame) -> str:
+    """What it was, and in which task: ``revise #2 by gpt-6 in task:t3``; or whose calls."""
+    span, task = blame.of, task_of(trace, blame.of)
+    if blame.calls > 1:
+        return line(f"{detail(span)}, in {blame.calls:,} calls")
     place = f"in {task.name}" if task is not None and task is not span else ""
     if span.name.startswith(spans.SPAN_LLM_CALL):
         model = f"by {detail(span)}" if detail(span) else ""

@@ -1,6 +1,5 @@
 """What a trace has to say: who is to blame, the slowest and the dearest calls, and by what name."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,15 +10,23 @@ from orchestrator.waterfall.marks import marks
 from orchestrator.waterfall.trace import SpanRecord, Trace
 
 TOP: Final = 5
+_ONE_TO_BLAME: Final = Decimal("0.05")
+"""The least share of time or money for which one call is named; below it, a model is."""
 _CHECKS: Final = frozenset({spans.SPAN_POLICY_CHECK, spans.SPAN_VALIDATION})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blame:
-    """The span that held the run up longest, in its own time on the critical path."""
+    """The one call or step that most of something went to, or a model where no one call did."""
 
-    span: SpanRecord
-    held_ns: int
+    of: SpanRecord
+    """The span; of a model, the call that took most."""
+    amount: Decimal
+    """Nanoseconds, or dollars."""
+    share: Decimal
+    """Of all, 0 to 1."""
+    calls: int = 1
+    """How many calls it sums up, all of the same model."""
 
 
 def calls(trace: Trace) -> list[SpanRecord]:
@@ -65,15 +72,39 @@ def dearest(trace: Trace) -> list[SpanRecord]:
     return sorted(filter(cost_of, calls(trace)), key=cost_of, reverse=True)[:TOP]
 
 
-def blame(trace: Trace) -> Blame | None:
-    """Who held the run up longest, or None for a run without length."""
-    held: Counter[int] = Counter()
+def blame_for_time(trace: Trace) -> Blame | None:
+    """What the run waited for longest on its critical path, or None for a run without length."""
+    held: dict[int, Decimal] = {}
     for segment in trace.critical_path:
-        held[segment.span.id] += segment.end_ns - segment.start_ns
-    if not held:
+        length_ns = segment.end_ns - segment.start_ns
+        held[segment.span.id] = held.get(segment.span.id, Decimal(0)) + length_ns
+    known = {span.id: span for span in trace.spans}
+    return _most([(known[span_id], length_ns) for span_id, length_ns in held.items()])
+
+
+def blame_for_money(trace: Trace) -> Blame | None:
+    """What cost most, or None for a run that cost nothing."""
+    return _most([(span, cost_of(span)) for span in calls(trace) if cost_of(span)])
+
+
+def _most(amounts: Sequence[tuple[SpanRecord, Decimal]]) -> Blame | None:
+    total = sum((amount for _, amount in amounts), Decimal(0))
+    if not total:
         return None
-    worst, held_ns = held.most_common(1)[0]
-    return Blame(span=next(span for span in trace.spans if span.id == worst), held_ns=held_ns)
+    worst, most = max(amounts, key=lambda each: each[1])
+    if most / total >= _ONE_TO_BLAME or spans.MODEL not in worst.attributes:
+        return Blame(of=worst, amount=most, share=most / total)
+    by_model: dict[str, list[tuple[SpanRecord, Decimal]]] = {}
+    for span, amount in amounts:
+        if spans.MODEL in span.attributes:
+            by_model.setdefault(detail(span), []).append((span, amount))
+    its = max(by_model.values(), key=_sum)
+    of = max(its, key=lambda each: each[1])[0]
+    return Blame(of=of, amount=_sum(its), share=_sum(its) / total, calls=len(its))
+
+
+def _sum(amounts: Sequence[tuple[SpanRecord, Decimal]]) -> Decimal:
+    return sum((amount for _, amount in amounts), Decimal(0))
 
 
 def detail(span: SpanRecord) -> str:
@@ -133,11 +164,13 @@ def uneventful(trace: Trace) -> list[SpanRecord]:
 
 def most_interesting_first(trace: Trace) -> Sequence[SpanRecord]:
     """All spans in the order in which they deserve one of few lines."""
+    blamed = {blame.of.id for blame in (blame_for_time(trace), blame_for_money(trace)) if blame}
     critical = {segment.span.id for segment in trace.critical_path}
     top = {span.id for span in (*slowest(trace), *dearest(trace))}
 
-    def rank(span: SpanRecord) -> tuple[bool, bool, bool, int]:
+    def rank(span: SpanRecord) -> tuple[bool, bool, bool, bool, int]:
         return (
+            span.id not in blamed,
             span.id not in top,
             not marks(span),
             span.id not in critical,

@@ -45,7 +45,9 @@ class Trace:
         for span in sorted(spans, key=lambda each: each.start_ns):
             if span.parent_id is not None and span is not root:
                 self._children[span.parent_id].append(span)
-        self.critical_path = tuple(reversed(list(self._walk_back(root, root.end_ns))))
+        self.critical_path = tuple(
+            reversed(list(self._walk_back(root, root.start_ns, root.end_ns)))
+        )
 
     def children(self, span: SpanRecord) -> Sequence[SpanRecord]:
         """What hangs under it, in the order it started."""
@@ -65,23 +67,25 @@ class Trace:
                 return
             span = self._by_id[span.parent_id]
 
-    def _walk_back(self, span: SpanRecord, until_ns: int) -> Iterator[Segment]:
+    def _walk_back(self, span: SpanRecord, since_ns: int, until_ns: int) -> Iterator[Segment]:
         """The segments within one span, last first.
 
         From the end backwards: whichever child ended last held the span up; before that child
-        began, whichever ended last until then; what no child covers is the span's own.
+        began, whichever ended last until then; what no child covers is the span's own. What a
+        child did before its parent began, as clocks of two processes may tell it, counts for
+        nothing.
         """
         here_ns = until_ns
         for child in sorted(self.children(span), key=lambda each: each.end_ns, reverse=True):
-            child_end_ns = min(child.end_ns, until_ns)
-            if child_end_ns > here_ns or child.start_ns >= child_end_ns:
+            start_ns, end_ns = max(child.start_ns, since_ns), min(child.end_ns, until_ns)
+            if end_ns > here_ns or start_ns >= end_ns:
                 continue
-            if child_end_ns < here_ns:
-                yield Segment(span=span, start_ns=child_end_ns, end_ns=here_ns)
-            yield from self._walk_back(child, child_end_ns)
-            here_ns = max(child.start_ns, span.start_ns)
-        if span.start_ns < here_ns:
-            yield Segment(span=span, start_ns=span.start_ns, end_ns=here_ns)
+            if end_ns < here_ns:
+                yield Segment(span=span, start_ns=end_ns, end_ns=here_ns)
+            yield from self._walk_back(child, start_ns, end_ns)
+            here_ns = start_ns
+        if since_ns < here_ns:
+            yield Segment(span=span, start_ns=since_ns, end_ns=here_ns)
 
 
 def traces_of(spans: Sequence[SpanRecord]) -> list[Trace]:
