@@ -40,6 +40,10 @@ class Remote(Provider, Protocol):
     takes_temperature: bool
     """Whether a prompt's temperature is sent."""
 
+    async def open(self) -> None:
+        """Get ready for a first request, which may take a while; later, do nothing."""
+        ...
+
     async def complete(
         self, request: Request, *, departed: Callable[[], None] = lambda: None
     ) -> Reply:
@@ -184,6 +188,8 @@ class UnifiedClient:
     async def _answered(self, call: Call, span: Span) -> Reply:
         """Make requests until one is answered, or until no other may help."""
         worst = worst_case(call.entry, call.prompt)
+        if remote := self._remotes.get(call.entry.id):
+            await remote.open()
         while True:
             self._deadline.check()
             await self._gate.passable(call)

@@ -54,6 +54,9 @@ class Remote(ScriptedProvider):
         super().__init__(*steps)
         self._reachable = reachable
 
+    async def open(self) -> None:
+        """There is nothing to get ready."""
+
     async def complete(
         self, request: Request, *, departed: Callable[[], None] = lambda: None
     ) -> Reply:
@@ -90,6 +93,22 @@ def said(span: ReadableSpan) -> dict[str, object]:
 
 
 # What a call returns, and what it sends
+
+
+async def test_getting_ready_for_a_first_request_is_no_latency_of_the_model(
+    exported: InMemorySpanExporter,
+) -> None:
+    clock = ManualClock()
+
+    class Slow(Remote):
+        async def open(self) -> None:
+            clock.advance(3)
+
+    answer = await door({"m": Slow()}, clock=clock).call("m", PROMPT, call_type="generate")
+
+    span = said(only(exported))
+    assert answer.latency_ms == span["latency_ms"] == 0
+    assert span["orchestrator.queue_ms"] == 3000
 
 
 async def test_an_answer_carries_what_it_took() -> None:

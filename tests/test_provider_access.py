@@ -1,6 +1,8 @@
 """Which models are ready, where they are, what opens them; and what is wrong, before a run."""
 
 import sys
+from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 
@@ -10,6 +12,8 @@ from orchestrator.providers import access, connect, ready_models, speaker
 from tests.aimock import KEY
 from tests.fakes import ManualClock, catalogue, model
 from tests.protocols import ENVIRON, OPENAI, PROTOCOLS, WireProtocol
+
+SDK = speaker("openai").sdk
 
 each_protocol = pytest.mark.parametrize("wire", PROTOCOLS, ids=str)
 
@@ -121,8 +125,11 @@ def test_without_the_sdk_the_sentence_says_how_to_get_it_or_do_without(
 
 
 def test_an_sdk_is_missing_where_even_the_package_around_it_is() -> None:
-    nowhere = speaker("google").sdk.__class__(
-        vendor="Nobody", module="no_such_package.genai", extra="nobody", url="https://nowhere"
-    )
+    assert replace(SDK, module="no_such_package.genai").lack == "which is not installed"
 
-    assert not nowhere.is_installed
+
+def test_an_sdk_that_is_too_old_is_said_before_the_run() -> None:
+    assert SDK.lack is None
+    assert replace(SDK, major=99).lack == (
+        f"of which {version('openai')} is installed, and 99 is needed"
+    )

@@ -240,7 +240,7 @@ async def test_a_body_that_never_ends_is_cut_by_the_door(wire: WireProtocol) -> 
         client = door(
             {entry.id: provider}, entry, attempt_timeout_s=0.3, retries=Retries(attempts=1)
         )
-        await provider._opened()  # the import of the SDK is not what is timed
+        await provider.open()  # the import of the SDK is not what is timed
         with pytest.raises(ProviderError, match=r"gave no answer within 0.3 s"):
             await client.call(entry.id, wire.request().prompt, call_type="generate")
         await provider.close()  # hangs up, so that the server ends

@@ -29,6 +29,8 @@ class AnthropicProvider(RemoteProvider["anthropic.AsyncAnthropic", "Message"]):
 
     sdk: ClassVar = Sdk(
         vendor="Anthropic",
+        distribution="anthropic",
+        major=2,
         module="anthropic",
         extra="anthropic",
         url="https://api.anthropic.com",

@@ -51,7 +51,7 @@ def _diagnosis(entry: ModelEntry, environ: Mapping[str, str], *, is_chosen: bool
         return Diagnosis(model=entry, state="ready" if is_chosen else "resting")
     speaks = speaker(entry.api)
     missing_key = None if access.has_key(entry, environ) else entry.key_env
-    install = None if speaks.sdk.is_installed else speaks.sdk.how_to_install
+    install = speaks.sdk.how_to_install if speaks.sdk.lack else None
     problem = None
     if missing_key is None and install is None:
         try:

@@ -46,6 +46,8 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
 
     sdk: ClassVar = Sdk(
         vendor="Google",
+        distribution="google-genai",
+        major=3,
         module="google.genai",
         extra="google",
         url="https://generativelanguage.googleapis.com",

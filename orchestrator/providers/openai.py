@@ -25,7 +25,12 @@ class OpenAIProvider(RemoteProvider["openai.AsyncOpenAI", "ChatCompletion"]):
     """One model behind one server that speaks the OpenAI protocol."""
 
     sdk: ClassVar = Sdk(
-        vendor="OpenAI", module="openai", extra="openai", url="https://api.openai.com/v1"
+        vendor="OpenAI",
+        distribution="openai",
+        major=3,
+        module="openai",
+        extra="openai",
+        url="https://api.openai.com/v1",
     )
 
     def _open(self, http: "httpx2.AsyncClient") -> "openai.AsyncOpenAI":

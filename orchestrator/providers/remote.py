@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from orchestrator.catalogue import ModelEntry
@@ -34,6 +35,9 @@ class Sdk:
     """A vendor's official SDK."""
 
     vendor: str
+    distribution: str
+    major: int
+    """The oldest major version that will do."""
     module: str
     extra: str
     """The extra of this package that installs it."""
@@ -41,12 +45,14 @@ class Sdk:
     """Where requests go unless told otherwise."""
 
     @property
-    def is_installed(self) -> bool:
-        """Whether it could be imported; it is not."""
-        try:
-            return importlib.util.find_spec(self.module) is not None
-        except ModuleNotFoundError:  # not even the package around it is there
-            return False
+    def lack(self) -> str | None:
+        """What keeps it from being imported, in a clause; None: nothing does, and it is not."""
+        if not _is_there(self.module):
+            return "which is not installed"
+        installed = version(self.distribution)
+        if int(installed.partition(".")[0]) < self.major:
+            return f"of which {installed} is installed, and {self.major} is needed"
+        return None
 
     @property
     def how_to_install(self) -> str:
@@ -70,10 +76,10 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
     """What the SDK lets escape when a body is not what it expects."""
 
     def __init__(self, entry: ModelEntry, environ: Mapping[str, str]) -> None:
-        if not self.sdk.is_installed:
+        if lack := self.sdk.lack:
             raise InputError(
-                f"Model {entry.id!r} is reached with the SDK of {self.sdk.vendor}, which is not "
-                f"installed. Install it with `{self.sdk.how_to_install}`{_or_do_without(entry)}."
+                f"Model {entry.id!r} is reached with the SDK of {self.sdk.vendor}, {lack}. "
+                f"Install it with `{self.sdk.how_to_install}`{_or_do_without(entry)}."
             )
         self._entry = entry
         self._key = access.key(entry, environ)
@@ -86,6 +92,10 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
         """Host and port: where a span says the answer comes from."""
         self.takes_temperature = THINKS not in entry.tags
         """Whether a prompt's temperature is sent."""
+
+    async def open(self) -> None:
+        """Import the SDK, if that is still to be done: no latency of the model's."""
+        await self._opened()
 
     async def complete(
         self, request: Request, *, departed: Callable[[], None] = lambda: None
@@ -224,6 +234,13 @@ async def _watch(request: "httpx2.Request") -> None:
             departed()
 
     request.extensions["trace"] = trace
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False
 
 
 def _or_do_without(entry: ModelEntry) -> str:
