@@ -14,11 +14,13 @@ from typing import Final, Protocol, runtime_checkable
 from orchestrator import spans
 from orchestrator.admission import Gate
 from orchestrator.budget import Deadline, Ledger, Reservation
+from orchestrator.call_keeping import CallKeeper, retold
 from orchestrator.calls import Call, Outcome
 from orchestrator.catalogue import Catalogue, ModelEntry
 from orchestrator.errors import ProviderError, TimeExceeded
 from orchestrator.events import BudgetThresholdPassed
 from orchestrator.hooks import HookRegistry
+from orchestrator.journal import Journal
 from orchestrator.models import Answer, CallType, Prompt, Reply, Request, Task, Usage
 from orchestrator.ports import Clock, Provider
 from orchestrator.prices import cost_of, worst_case
@@ -68,6 +70,7 @@ class UnifiedClient:
         clock: time for latencies and back-off; timeouts are the event loop's.
         retries: how often, and after how long, a failed request is sent again.
         attempt_timeout_s: the longest that one request may take.
+        journal: what earlier runs were answered, and where this one's answers are kept.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class UnifiedClient:
         clock: Clock,
         retries: Retries | None = None,
         attempt_timeout_s: float = ATTEMPT_TIMEOUT_S,
+        journal: Journal | None = None,
     ) -> None:
         self._project_id = project_id
         self._catalogue = catalogue
@@ -97,11 +101,15 @@ class UnifiedClient:
         self._remotes = {
             model: provider for model, provider in providers.items() if isinstance(provider, Remote)
         }
-        self.calls = 0
-        """Logical calls that made a request; one that its budget refused is not among them."""
-        self.usage = Usage()
+        self._journal = journal or Journal()
+        self._keeper = CallKeeper(self._journal)
+        before = self._journal.history.spending
+        self.calls = before.calls
+        """Logical calls that made a request, those of earlier runs of the project included; one
+        that its budget refused is not among them."""
+        self.usage = before.usage
         """Tokens billed, all calls."""
-        self.cost_of_task: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.cost_of_task = defaultdict(Decimal, before.task_costs)
         """US dollars by task id; planning belongs to no task."""
 
     async def call(
@@ -145,20 +153,34 @@ class UnifiedClient:
             others=others,
             asked_s=self._clock.monotonic(),
         )
+        kept = self._keeper.kept(call)
+        call.is_retold = kept is not None
         await self._hooks.emit(call.started(self._project_id))
         error_type = None
         try:
             with self._traced(call) as span:
+                self._keeper.looked_up(span, hit=kept is not None)
+                if kept is not None:
+                    return retold(call, kept, span)
                 return call.answer(await self._recorded(call, span))
         except BaseException as error:
             error_type = code_of(error)
+            self._keeper.failed(call, error)
             raise
         finally:
             await self._tell(call, error_type)
 
+    def spent_on(self, task_id: str) -> Decimal:
+        """Dollars that a task has cost up to where it is now.
+
+        A run that takes the project up passes the same places as the one before it; calls that it
+        has not come to yet do not count yet.
+        """
+        return self.cost_of_task.get(task_id, Decimal(0)) - self._journal.untold(task_id)
+
     def _traced(self, call: Call) -> TracedBlock:
         entry, prompt = call.entry, call.prompt
-        remote = self._remotes.get(entry.id)
+        remote = None if call.is_retold else self._remotes.get(entry.id)
         host, port = remote.server if remote else (None, None)
         return traced_llm_call(
             entry.id,
@@ -172,12 +194,15 @@ class UnifiedClient:
             port,
             call.task.type if call.task else None,
             call.iteration if call.task else None,
+            cached=call.is_retold,
         )
 
     async def _recorded(self, call: Call, span: Span) -> Reply:
         """Have the call answered, and say on the span how that went, however it went."""
         try:
-            return call.usable(await self._answered(call, span))
+            reply = call.usable(await self._answered(call, span))
+            await self._keeper.answered(call, reply)
+            return reply
         finally:
             if call.sent_s is None:
                 call.ended_s = self._clock.monotonic()
@@ -198,6 +223,7 @@ class UnifiedClient:
                     self._deadline.check()
                     if not await self._gate.enter(call, span):
                         continue
+                    await self._keeper.asking(call, reservation.worst)
                     reply = await self._attempt(call, reservation)
             except ProviderError as error:
                 wait_s = self._wait_s(call, error)

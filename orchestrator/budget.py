@@ -20,6 +20,7 @@ THRESHOLDS: Final = (0.5, 0.8, 1.0)
 """Shares of the budget whose passing is told."""
 
 _QUANTUM: Final = Decimal("1e-12")
+_NOTHING: Final = Decimal(0)
 
 
 def exact(cost: Decimal) -> Decimal:
@@ -72,17 +73,24 @@ class _Waiter:
 
 
 class Ledger:
-    """What one run has spent and what its calls in flight may still spend."""
+    """What a project has spent, earlier runs included, and what its calls in flight may spend."""
 
-    def __init__(self, max_usd: Decimal | float | None = None) -> None:
+    def __init__(
+        self,
+        max_usd: Decimal | float | None = None,
+        *,
+        spent: Decimal = _NOTHING,
+        estimated: Decimal = _NOTHING,
+    ) -> None:
         # A float is taken as it was written: 0.1 is a tenth, not its nearest binary neighbour.
         self.max_usd = Decimal(repr(max_usd)) if isinstance(max_usd, float | int) else max_usd
-        self.spent = Decimal(0)
+        self.spent = spent
         self.held = Decimal(0)
-        self.estimated = Decimal(0)
+        self.estimated = estimated
         """The part of `spent` that no provider confirmed: lost replies, at their worst case."""
         self._waiting: deque[_Waiter] = deque()
         self._told = 0
+        self.passed_thresholds()  # an earlier run of the project told of those
 
     @property
     def left(self) -> Decimal | None:

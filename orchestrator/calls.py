@@ -1,6 +1,6 @@
 """One logical call while it lasts: what was asked, and what its requests used, cost and took."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
@@ -50,9 +50,19 @@ class Call:
     estimated: bool = False
     cost: Decimal = Decimal(0)
     usage: Usage = field(default_factory=Usage)
+    estimated_cost: Decimal = Decimal(0)
+    """The part of the cost that no provider confirmed."""
     reply: Reply | None = None
     trial: Trial | None = None
     """The leave of the request that is under way."""
+    identity: str = ""
+    """By what the journal knows it, where there is one."""
+    number: int = 0
+    """Which call of the project it is, from 1, once the journal knows of it."""
+    is_kept: bool = False
+    """Its end is in the journal, or on the way there."""
+    is_retold: bool = False
+    """Nothing was asked: the journal answered."""
 
     @property
     def task_id(self) -> str | None:
@@ -80,6 +90,8 @@ class Call:
         """Add what one request used and cost."""
         self.billed = True
         self.estimated |= estimated
+        if estimated:
+            self.estimated_cost += cost
         self.usage += usage
         self.cost += cost
 
@@ -96,7 +108,7 @@ class Call:
             raise InvalidOutput(
                 f"Model {self.entry.id!r} answered with nothing. Ask again, or choose another one."
             )
-        return reply
+        return _unicode(reply)
 
     def answer(self, reply: Reply) -> Answer:
         """What the caller gets: the reply, with what all requests together took."""
@@ -133,6 +145,7 @@ class Call:
             latency_ms=self.latency_ms,
             attempts=self.attempts,
             error_type=error_type,
+            is_retold=self.is_retold,
         )
 
     def retried(self, error: ProviderError, wait_s: float) -> dict[str, Any]:
@@ -179,3 +192,11 @@ class Call:
 def _said(attributes: dict[str, Any]) -> dict[str, Any]:
     """The attributes without those that nobody reported."""
     return {key: value for key, value in attributes.items() if value is not None}
+
+
+def _unicode(reply: Reply) -> Reply:
+    """The reply in text that every encoding of Unicode takes: a vendor can send half a pair."""
+    if reply.text.isascii():
+        return reply
+    whole = reply.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return reply if whole == reply.text else replace(reply, text=whole)

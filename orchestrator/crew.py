@@ -1,9 +1,8 @@
 """The author and the reviewer of one task, and who steps in when one of them fails."""
 
-from collections.abc import Awaitable, Callable
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from orchestrator import prompts, spans, structured
 from orchestrator.answers import CritiqueAnswer, ScoreAnswer
@@ -25,6 +24,9 @@ T = TypeVar("T")
 Part = Literal["author", "reviewer"]
 Operation = Callable[[Choice, str | None], Awaitable[T]]
 """Something asked of a model; the string names the model that failed before it, if one did."""
+
+_STAND_IN: Final[Mapping[Part, Role]] = {"author": "fallback", "reviewer": "reviewer"}
+"""As what somebody is chosen who takes over."""
 
 
 class Crew:
@@ -109,7 +111,7 @@ class Crew:
         before = self._choices[part].model
         for each in barred_from:
             self._barred[each] |= {before.id}
-        after = await self._choose(part, "fallback" if part == "author" else part, prompt)
+        after = await self._choose(part, _STAND_IN[part], prompt)
         self._choices[part] = after
         if after.model is before:
             return  # nobody is cheaper: the ledger has the last word
@@ -129,18 +131,23 @@ class Crew:
         """Who does this part: chosen when first needed, again when the budget gets too small."""
         if part not in self._choices:
             self._choices[part] = await self._choose(part, part, prompt)
-        elif not self._shop.router.affords(self._choices[part].model, prompt):
+        elif not self._affords(part, prompt):
             await self._replace(part, BudgetExceeded.error_type, prompt=prompt)
         return self._choices[part]
 
+    def _affords(self, part: Part, prompt: Prompt) -> bool:
+        return self._shop.casting.affords(
+            self._choices[part].model, prompt, task_id=self._task.id, role=_STAND_IN[part]
+        )
+
     async def _choose(self, part: Part, role: Role, prompt: Prompt | None) -> Choice:
         shop = self._shop
-        return await shop.router.choose(
+        return await shop.casting.choose(
             role,
             task_id=self._task.id,
             author=self._choices["author"].model if part == "reviewer" else None,
             excluded=self._barred[part],
-            spent_usd=shop.client.cost_of_task.get(self._task.id, Decimal(0)),
+            spent_usd=shop.client.spent_on(self._task.id),
             prompt=prompt,
         )
 

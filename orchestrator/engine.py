@@ -2,20 +2,24 @@
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
-from orchestrator import audit, prices, providers, run_span, tracing, validators
+from orchestrator import audit, prices, providers, run_span, streaming, tracing, validators
 from orchestrator.audit import AuditLog
 from orchestrator.breaker import Breakers
 from orchestrator.budget import Budget
 from orchestrator.catalogue import Catalogue, shipped_catalogue
 from orchestrator.clock import SystemClock
 from orchestrator.errors import InputError
-from orchestrator.events import ProjectCompleted, ProjectStarted
+from orchestrator.events import Event, ProjectCompleted, ProjectStarted
 from orchestrator.hooks import HookRegistry
+from orchestrator.journal import Journal, Shelf
+from orchestrator.journal.entries import Settled
 from orchestrator.models import Brief, Plan, ProjectState, Role, Settings
 from orchestrator.policies import Policy, refuse_unknown
 from orchestrator.policy_lint import refuse_unsatisfiable
@@ -26,7 +30,10 @@ from orchestrator.run_span import budget_told_to
 from orchestrator.sandbox import Bubblewrap
 from orchestrator.telemetry import TelemetryCollector
 from orchestrator.tracing import TracingConfig
-from orchestrator.workshop import House, Workshop, open_workshop
+from orchestrator.workshop import House, open_workshop, opening
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
 
 
 class Orchestrator:
@@ -134,52 +141,133 @@ class Orchestrator:
         """Decompose the project, run its tasks, settle.
 
         Raises:
-            InputError: there is no project to run.
+            InputError: there is no project to run, or its id is that of another one.
             asyncio.CancelledError: the run was cancelled; its state went out as the last event.
         """
-        shop = self._open(project, criteria, project_id)
-        run = Run(shop, self._house.clock)
-        await shop.hooks.emit(ProjectStarted(project_id=shop.project_id, brief=shop.brief))
-        with tracing.traced_run(shop.project_id) as span:
-            try:
-                with shop.hooks.listening(budget_told_to(span, shop.project_id)):
-                    state = await run.execute()
-            except asyncio.CancelledError:
-                await self._settle(run.cancelled(), span)
-                raise
-            await self._settle(state, span)
-        return state
+        brief, project_id = _brief(project, criteria), project_id or str(uuid4())
+        async with self._journal(project_id) as journal:
+            return await self._run(project_id, brief, self._house, journal)
+
+    async def resume_project(self, project_id: str) -> ProjectState:
+        """Go on with a project that was broken off; what it has paid for is not paid again.
+
+        Brief and settings are the journal's, but for `concurrency`; the limit on money counts what
+        was spent before, the limit on time begins anew.
+
+        Raises:
+            InputError: there is nothing to go on with; the sentence says why.
+            asyncio.CancelledError: as for `run_project`.
+        """
+        async with self._shelf().take_up(project_id, self._stopwatch()) as journal:
+            began = journal.history.began
+            concurrency = self._house.settings.concurrency
+            settings = replace(began.settings, concurrency=concurrency)
+            house = replace(self._house, settings=settings)
+            return await self._run(project_id, began.brief, house, journal)
+
+    async def replay_project(self, project_id: str) -> ProjectState:
+        """Run a project from its journal alone: nobody is asked, and nothing is written.
+
+        Raises:
+            InputError: there is no journal of it, or it cannot be used.
+        """
+        journal = Journal(self._shelf().read(project_id), replays=True)
+        began = journal.history.began
+        house = replace(self._house, settings=began.settings, budget=Budget())
+        return await self._run(project_id, began.brief, house, journal)
+
+    def stream(
+        self, project: str, criteria: str = "", *, project_id: str | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Run a project and yield its events; who leaves the iteration cancels the run.
+
+        What `run_project` raises is raised after the last event.
+        """
+        project_id = project_id or str(uuid4())
+        begin = partial(self.run_project, project, criteria, project_id=project_id)
+        return streaming.stream(self.hooks, project_id, begin)
 
     async def plan_project(
         self, project: str, criteria: str = "", *, project_id: str | None = None
     ) -> Plan:
         """Decompose the project and run nothing; what that cost is in the last event.
 
+        Nothing of it is kept: a run of the same project plans anew.
+
         Raises:
             OrchestratorError: there is no plan, and why.
         """
-        shop = self._open(project, criteria, project_id)
+        brief, project_id, journal = (
+            _brief(project, criteria),
+            project_id or str(uuid4()),
+            Journal(),
+        )
+        shop = open_workshop(self._house, project_id, brief, journal)
         run = Run(shop, self._house.clock)
         await shop.hooks.emit(ProjectStarted(project_id=shop.project_id, brief=shop.brief))
         with tracing.traced_run(shop.project_id) as span:
             try:
                 plan = await run.plan()
             except asyncio.CancelledError:
-                await self._settle(run.cancelled(), span)
+                await self._settle(run.cancelled(), span, journal)
                 raise
             except UNPLANNED as error:
-                await self._settle(run.unplanned(error), span)
+                await self._settle(run.unplanned(error), span, journal)
                 raise
-            await self._settle(run.planned(), span)
+            await self._settle(run.planned(), span, journal)
         return plan
 
-    def _open(self, project: str, criteria: str, project_id: str | None) -> Workshop:
-        if not project.strip():
-            raise InputError("The project is empty. Say in a sentence what is to be made.")
-        brief = Brief(project=project, criteria=criteria)
-        return open_workshop(self._house, project_id or str(uuid4()), brief)
+    async def _run(
+        self, project_id: str, brief: Brief, house: House, journal: Journal
+    ) -> ProjectState:
+        shop = open_workshop(house, project_id, brief, journal)
+        run = Run(shop, house.clock)
+        await shop.hooks.emit(ProjectStarted(project_id=project_id, brief=brief))
+        with tracing.traced_run(project_id, _resumed_from(journal)) as span:
+            try:
+                with shop.hooks.listening(budget_told_to(span, project_id)):
+                    state = await run.execute(opening(house, shop, tracing.traceparent_of(span)))
+            except asyncio.CancelledError:
+                await self._settle(run.cancelled(), span, journal)
+                raise
+            await self._settle(state, span, journal)
+        return state
 
-    async def _settle(self, state: ProjectState, span: tracing.Span) -> None:
+    async def _settle(self, state: ProjectState, span: tracing.Span, journal: Journal) -> None:
         budget_usd = self._house.budget.max_usd
-        run_span.record(span, state, None if budget_usd is None else float(budget_usd))
+        run_span.record(span, state, None if budget_usd is None else float(budget_usd), journal)
+        journal.note(
+            Settled(status=state.status, failure=state.failure, duration_s=state.duration_s)
+        )
         await self.hooks.emit(ProjectCompleted(project_id=state.project_id, state=state))
+
+    def _journal(self, project_id: str) -> Journal:
+        """The journal of a project that begins; one that keeps nothing where there is no place."""
+        if self._house.state_dir is None:
+            return Journal()
+        return self._shelf().begin(project_id, self._stopwatch())
+
+    def _shelf(self) -> Shelf:
+        if self._house.state_dir is None:
+            raise InputError(
+                "There are no journals, because this orchestrator has no state directory. "
+                "Give it one: Orchestrator(state_dir=…)."
+            )
+        return Shelf(self._house.state_dir)
+
+    def _stopwatch(self) -> Callable[[], float]:
+        clock, began_s = self._house.clock, self._house.clock.monotonic()
+        return lambda: clock.monotonic() - began_s
+
+
+def _resumed_from(journal: Journal) -> "SpanContext | None":
+    """The root of the run that this one takes up."""
+    if journal.replays or not journal.is_resumed:
+        return None
+    return tracing.span_named(journal.history.began.traceparent)
+
+
+def _brief(project: str, criteria: str) -> Brief:
+    if not project.strip():
+        raise InputError("The project is empty. Say in a sentence what is to be made.")
+    return Brief(project=project, criteria=criteria)

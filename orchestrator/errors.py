@@ -11,7 +11,9 @@ OrchestratorError
 ├── PolicyViolation         no model may be used here
 ├── SandboxRefused          there is no place to run a model's code in
 ├── BudgetExceeded          the next call could pass the limit
-└── TimeExceeded            the run's time is over
+├── TimeExceeded            the run's time is over
+├── JournalFailed           what the run pays for could not be kept
+└── NotInJournal            a replay has come to the end of what its journal holds
 """
 
 from typing import ClassVar
@@ -120,3 +122,15 @@ class TimeExceeded(OrchestratorError):
     """The run's time limit has passed."""
 
     error_type = "timeout"
+
+
+class JournalFailed(OrchestratorError):
+    """The journal cannot be written: what is paid from now on would be lost."""
+
+    error_type = "journal_failed"
+
+
+class NotInJournal(OrchestratorError):
+    """A replay asks nobody, and its journal ends here."""
+
+    error_type = "not_in_journal"

@@ -99,6 +99,8 @@ class CallCompleted(Event):
     latency_ms: float
     attempts: int
     error_type: str | None = None
+    is_retold: bool = False
+    """The journal answered: nothing was asked, and nothing is paid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,10 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+USABLE: Final = (TaskStatus.COMPLETED, TaskStatus.DEGRADED)
+"""A task that ended so has a result that others can build on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
     """What the user asked for, word for word."""

@@ -12,9 +12,10 @@ from typing import Final
 from orchestrator import prompts, spans, structured
 from orchestrator.answers import PlanAnswer, PlannedTask
 from orchestrator.api_clients import UnifiedClient
+from orchestrator.casting import Casting
 from orchestrator.errors import CallFailed, PolicyViolation
 from orchestrator.models import Answer, Brief, Plan, Prompt, Settings, Task, TaskType
-from orchestrator.routing import Choice, Router
+from orchestrator.routing import Choice
 from orchestrator.tracing import traced_decompose
 
 LONGEST_SCHEMA: Final = 20_000
@@ -26,9 +27,9 @@ NOTHING_ASKED: Final[Mapping[TaskType, Sequence[str]]] = MappingProxyType({})
 class Planner:
     """Asks a model for a plan, and lets none through that cannot be run."""
 
-    def __init__(self, client: UnifiedClient, router: Router, settings: Settings) -> None:
+    def __init__(self, client: UnifiedClient, casting: Casting, settings: Settings) -> None:
         self._client = client
-        self._router = router
+        self._casting = casting
         self._settings = settings
 
     async def decompose(self, brief: Brief) -> Plan:
@@ -43,8 +44,8 @@ class Planner:
         max_tasks = self._settings.max_tasks
         with traced_decompose() as span:
             prompt = prompts.plan_prompt(brief, max_tasks)
-            choice = await self._router.choose("planner", prompt=prompt)
-            desk = _Desk(self._client, self._router, choice)
+            choice = await self._casting.choose("planner", prompt=prompt)
+            desk = _Desk(self._client, self._casting, choice)
             plan = await structured.ask(
                 desk.call,
                 prompt,
@@ -59,9 +60,9 @@ class Planner:
 class _Desk:
     """The model that plans; when its call is lost, another one takes the seat, once."""
 
-    def __init__(self, client: UnifiedClient, router: Router, choice: Choice) -> None:
+    def __init__(self, client: UnifiedClient, casting: Casting, choice: Choice) -> None:
         self._client = client
-        self._router = router
+        self._casting = casting
         self._choice = choice
         self._before: str | None = None
 
@@ -75,7 +76,7 @@ class _Desk:
 
     async def _replaced(self, prompt: Prompt) -> bool:
         try:
-            choice = await self._router.choose(
+            choice = await self._casting.choose(
                 "planner", excluded=frozenset({self._choice.model.id}), prompt=prompt
             )
         except (CallFailed, PolicyViolation):  # nobody else: what counts is how the call failed

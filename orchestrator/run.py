@@ -1,18 +1,23 @@
 """One run: its plan, its tasks as they become ready, its state in the end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from orchestrator import spans, tracing
 from orchestrator.errors import (
     BudgetExceeded,
     CallFailed,
+    JournalFailed,
+    NotInJournal,
     OrchestratorError,
     PolicyViolation,
     TimeExceeded,
 )
 from orchestrator.events import PlanReady, TaskCompleted, TaskStarted
+from orchestrator.journal import Journal
+from orchestrator.journal.entries import Began, Planned, TaskEnded
 from orchestrator.models import (
+    USABLE,
     Failure,
     Plan,
     ProjectState,
@@ -31,10 +36,15 @@ from orchestrator.workshop import Workshop
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
-UNPLANNED = (CallFailed, PolicyViolation, BudgetExceeded, TimeExceeded)
+UNPLANNED = (
+    CallFailed,
+    PolicyViolation,
+    BudgetExceeded,
+    TimeExceeded,
+    JournalFailed,
+    NotInJournal,
+)
 """What may keep a run from having a plan."""
-USABLE = (TaskStatus.COMPLETED, TaskStatus.DEGRADED)
-"""A task that ended so has a result that others can build on."""
 
 
 class Run:
@@ -42,27 +52,37 @@ class Run:
 
     def __init__(self, shop: Workshop, clock: Clock) -> None:
         self._shop = shop
+        self._journal = shop.journal
         self._clock = clock
         self._started = clock.monotonic()
+        self._done_before = frozenset[str]()
         self._plan = Plan(tasks=())
         self._results: dict[str, TaskResult] = {}
         self._contexts: dict[str, SpanContext] = {}
+        self._traceparents: dict[str, str | None] = {}
         self._limit: Failure | None = None
 
     async def plan(self) -> Plan:
-        """Decompose the project.
+        """Decompose the project, unless an earlier run of it has.
 
         Raises:
             OrchestratorError: there is no plan, and why.
         """
-        shop = self._shop
-        self._plan = await Planner(shop.client, shop.router, shop.settings).decompose(shop.brief)
+        shop, kept = self._shop, self._journal.plan
+        if kept is None:
+            planner = Planner(shop.client, shop.casting, shop.settings)
+            self._plan = await planner.decompose(shop.brief)
+            self._journal.note(Planned(plan=self._plan))
+        else:
+            self._plan = kept
+            self._done_before = frozenset(_done(kept, self._journal))
         await shop.hooks.emit(PlanReady(project_id=shop.project_id, plan=self._plan))
         return self._plan
 
-    async def execute(self) -> ProjectState:
-        """Plan, run every task, settle."""
+    async def execute(self, began: Began) -> ProjectState:
+        """Say in the journal how the run began; plan, run every task, settle."""
         try:
+            await self._journal.record(began)
             plan = await self.plan()
         except UNPLANNED as error:
             return self.unplanned(error)
@@ -88,22 +108,38 @@ class Run:
         return self._state(RunStatus.CANCELLED, failure)
 
     async def _run_task(self, task: Task, needed: Mapping[str, TaskResult]) -> TaskResult:
-        if self._limit is not None:
+        if task.id in self._done_before:
+            result = self._retold(task)
+        elif self._limit is not None:
             # Never begun: it has no span, because nothing happened.
             result = TaskResult(task=task, status=TaskStatus.UNFINISHED, failure=self._limit)
         else:
             result = await self._begin(task, needed)
+            self._keep(result)
         if result.status is TaskStatus.UNFINISHED:
             self._limit = result.failure
         self._results[task.id] = result
         await self._shop.hooks.emit(TaskCompleted(project_id=self._shop.project_id, result=result))
         return result
 
+    def _retold(self, task: Task) -> TaskResult:
+        """The result of a task that an earlier run has done; its span is in that run's trace."""
+        history = self._journal.history
+        context = tracing.span_named(history.spans.get(task.id))
+        if context is not None:
+            self._contexts[task.id] = context
+        return history.results[task.id]
+
+    def _keep(self, result: TaskResult) -> None:
+        traceparent = self._traceparents.get(result.task.id)
+        self._journal.note(TaskEnded(result=result, traceparent=traceparent))
+
     async def _begin(self, task: Task, needed: Mapping[str, TaskResult]) -> TaskResult:
         links = tuple(self._contexts[need] for need in task.depends_on if need in self._contexts)
         with tracing.traced_task(task.id, task.type, task.depends_on, links) as span:
             if span.is_recording():
                 self._contexts[task.id] = span.get_span_context()
+                self._traceparents[task.id] = tracing.traceparent_of(span)
             lost = [need for need, result in needed.items() if result.status not in USABLE]
             if lost:
                 return _skipped(task, lost[0], span)
@@ -114,7 +150,8 @@ class Run:
             return await TaskLoop(self._shop, task, inputs, span=span).run()
 
     def _state(self, status: RunStatus, failure: Failure | None) -> ProjectState:
-        shop = self._shop
+        shop, earlier_s = self._shop, self._journal.history.spending.duration_s
+        own_s = 0.0 if self._journal.replays else self._clock.monotonic() - self._started
         return ProjectState(
             project_id=shop.project_id,
             brief=shop.brief,
@@ -128,8 +165,17 @@ class Run:
             calls=shop.client.calls,
             task_costs=dict(shop.client.cost_of_task),
             failure=failure,
-            duration_s=self._clock.monotonic() - self._started,
+            duration_s=earlier_s + own_s,
         )
+
+
+def _done(plan: Plan, journal: Journal) -> Iterator[str]:
+    """The tasks that need not be run: an earlier run has done them, and all that they read."""
+    done = set[str]()
+    for task in plan.tasks:  # what a task needs comes before it
+        if journal.result(task.id) is not None and done.issuperset(task.depends_on):
+            done.add(task.id)
+            yield task.id
 
 
 def _skipped(task: Task, lost: str, span: tracing.Span) -> TaskResult:

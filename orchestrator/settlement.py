@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.errors import BudgetExceeded, TimeExceeded
+from orchestrator.errors import BudgetExceeded, NotInJournal, TimeExceeded
 from orchestrator.models import Failure, RunStatus, TaskResult, TaskStatus
 
 LIMITS: Final = {
     BudgetExceeded.error_type: RunStatus.BUDGET_EXHAUSTED,
     TimeExceeded.error_type: RunStatus.TIMEOUT,
+    NotInJournal.error_type: RunStatus.PARTIAL_SUCCESS,
 }
 
 

@@ -2,6 +2,7 @@
 
 from asyncio import CancelledError
 from collections.abc import Mapping
+from typing import Final
 
 from orchestrator import prompts, spans
 from orchestrator.crew import Crew
@@ -9,6 +10,8 @@ from orchestrator.errors import (
     BudgetExceeded,
     CallFailed,
     InvalidOutput,
+    JournalFailed,
+    NotInJournal,
     OrchestratorError,
     PolicyViolation,
     TimeExceeded,
@@ -26,6 +29,9 @@ from orchestrator.models import (
 from orchestrator.tracing import Span
 from orchestrator.validators import Specimen, validate
 from orchestrator.workshop import Workshop
+
+LIMITS: Final = (BudgetExceeded, TimeExceeded, JournalFailed, NotInJournal)
+"""What ends the whole run, and leaves a task to be gone on with when there is more of it."""
 
 
 class TaskLoop:
@@ -54,7 +60,7 @@ class TaskLoop:
         except CancelledError:
             self._record(self._result(TaskStatus.CANCELLED))
             raise
-        except (CallFailed, PolicyViolation, BudgetExceeded, TimeExceeded) as error:
+        except (CallFailed, PolicyViolation, *LIMITS) as error:
             result = self._broken_off(error)
         self._record(result)
         return result
@@ -181,7 +187,7 @@ class TaskLoop:
 
     def _broken_off(self, error: OrchestratorError) -> TaskResult:
         """A limit leaves the task unfinished; a failure loses it unless an attempt stands."""
-        if isinstance(error, BudgetExceeded | TimeExceeded):
+        if isinstance(error, LIMITS):
             status = TaskStatus.UNFINISHED
         elif self._best is not None and self._best.is_valid:
             status = TaskStatus.DEGRADED

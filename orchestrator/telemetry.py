@@ -53,6 +53,8 @@ class TelemetryCollector:
     def __call__(self, event: Event, /) -> None:
         """Take note of calls that ended and of attempts that were judged."""
         if isinstance(event, CallCompleted):
+            if event.is_retold:
+                return  # it says nothing of how the model is now
             self._count(self._tallies[event.model], event)
         elif isinstance(event, AttemptScored):
             tally = self._tallies[event.model]

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.admission import Gate
 from orchestrator.api_clients import UnifiedClient
 from orchestrator.breaker import Breakers
 from orchestrator.budget import Budget, Deadline, Ledger
+from orchestrator.casting import Casting
 from orchestrator.catalogue import Catalogue
 from orchestrator.hooks import HookRegistry
+from orchestrator.journal import Journal
+from orchestrator.journal.entries import Began
 from orchestrator.models import Brief, Role, Settings
 from orchestrator.policies import Policy
 from orchestrator.policy_engine import PolicyEngine
@@ -48,20 +52,22 @@ class Workshop:
     ledger: Ledger
     deadline: Deadline
     client: UnifiedClient
-    router: Router
+    casting: Casting
     remediation: RemediationEngine
     hooks: HookRegistry
     settings: Settings
     sandbox: Sandbox
+    journal: Journal
 
 
-def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
+def open_workshop(house: House, project_id: str, brief: Brief, journal: Journal) -> Workshop:
     """Set up a run; its time starts now.
 
     Raises:
         InputError: no model is ready, or a pinned one is not.
     """
-    ledger = Ledger(house.budget.max_usd)
+    before = journal.history.spending
+    ledger = Ledger(house.budget.max_usd, spent=before.cost_usd, estimated=before.estimated_usd)
     deadline = Deadline(house.clock, house.budget.max_time_s)
     gate = Gate(
         project_id=project_id,
@@ -87,21 +93,42 @@ def open_workshop(house: House, project_id: str, brief: Brief) -> Workshop:
             gate=gate,
             hooks=house.hooks,
             clock=house.clock,
+            journal=journal,
         ),
-        router=Router(
-            project_id=project_id,
-            catalogue=house.catalogue,
-            ready=tuple(house.providers),
-            policies=policies,
-            telemetry=house.telemetry,
-            gate=gate,
-            ledger=ledger,
-            hooks=house.hooks,
-            pins=house.pins,
-            backend=house.routing,
+        casting=Casting(
+            Router(
+                project_id=project_id,
+                catalogue=house.catalogue,
+                ready=tuple(house.providers),
+                policies=policies,
+                telemetry=house.telemetry,
+                gate=gate,
+                ledger=ledger,
+                hooks=house.hooks,
+                pins=house.pins,
+                backend=house.routing,
+            ),
+            journal,
         ),
         remediation=RemediationEngine(project_id=project_id, hooks=house.hooks),
         hooks=house.hooks,
         settings=house.settings,
         sandbox=house.sandbox,
+        journal=journal,
+    )
+
+
+def opening(house: House, shop: Workshop, traceparent: str | None) -> Began:
+    """What the journal says first of a run: all that another process needs to go on with it."""
+    return Began(
+        project_id=shop.project_id,
+        began_at=datetime.now(UTC),
+        brief=shop.brief,
+        settings=shop.settings,
+        budget_usd=shop.ledger.max_usd,
+        max_time_s=house.budget.max_time_s,
+        catalogue=house.catalogue,
+        policies=house.policies,
+        pins=dict(house.pins),
+        traceparent=traceparent,
     )

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from orchestrator.answers import PlanAnswer, PlannedTask
 from orchestrator.budget import Ledger
+from orchestrator.casting import Casting
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import InvalidOutput, ProviderError
 from orchestrator.hooks import HookRegistry
+from orchestrator.journal import Journal
 from orchestrator.models import Brief, Plan, Settings
 from orchestrator.planner import Planner, checked
 from orchestrator.policies import Policy, Rules
@@ -64,7 +66,7 @@ def planner(
         telemetry=telemetry,
         gate=gate(),
     )
-    return Planner(door(named, *entries), router, settings or Settings())
+    return Planner(door(named, *entries), Casting(router, Journal()), settings or Settings())
 
 
 def test_tasks_keep_their_order_where_it_can_be_run() -> None:

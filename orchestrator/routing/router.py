@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -45,6 +45,10 @@ class Choice:
     """It is of another provider than the author whose work it judges."""
     others: tuple[ModelEntry, ...] = ()
     """Who could have served as well."""
+    routing: str = PINNED
+    """The backend that chose, or ``pinned``."""
+    contenders: tuple[Contender, ...] = ()
+    """Everybody who is ready, in the catalogue's order, the winner among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,22 +144,38 @@ class Router:
         )
         lineup = self._lineup()
         try:
-            choice, routing, contenders = await self._chosen(wanted, lineup)
+            choice = await self._chosen(wanted, lineup)
         except (PolicyViolation, NoModelLeft) as error:
             await self._tell_nobody(wanted, error, lineup)
             raise
-        await self._hooks.emit(
-            ModelChosen(
-                project_id=self._project_id,
-                task_id=task_id,
-                role=role,
-                model=choice.model.id,
-                reason=choice.reason,
-                crosses=choice.crosses,
-                routing=routing,
-                contenders=contenders,
-            )
+        await self._tell(task_id, role, choice)
+        return choice
+
+    async def confirm(
+        self,
+        model_id: str,
+        reason: str,
+        others: Collection[str],
+        role: Role,
+        *,
+        task_id: str | None = None,
+        author: ModelEntry | None = None,
+        spent_usd: Decimal = Decimal(0),
+    ) -> Choice | None:
+        """Make a choice of an earlier run again; None: that model is not ready any more.
+
+        Raises:
+            PolicyViolation: policies do not allow it any more.
+        """
+        ready = {model.id: model for model in self._ready}
+        if model_id not in ready:
+            return None
+        model = ready[model_id]
+        await self._policies.enforce(model, role=role, task_id=task_id, spent_usd=spent_usd)
+        choice = _choice(
+            model, author, reason, tuple(ready[other] for other in others if other in ready)
         )
+        await self._tell(task_id, role, choice)
         return choice
 
     def affords(self, model: ModelEntry, prompt: Prompt) -> bool:
@@ -163,10 +183,7 @@ class Router:
         is_free = self._ledger.max_usd is None  # then nothing has to be reckoned
         return is_free or self._ledger.may_ever_fit(worst_case(model, prompt))
 
-    async def _chosen(
-        self, wanted: _Vacancy, lineup: Lineup
-    ) -> tuple[Choice, str, tuple[Contender, ...]]:
-        """The choice, who made it, and what became of everybody."""
+    async def _chosen(self, wanted: _Vacancy, lineup: Lineup) -> Choice:
         role, author = wanted.role, wanted.author
         tried = [model for model in lineup.left if model.id in wanted.excluded]
         lineup.bar(tried, "tried", lambda _: "it did not do before")
@@ -176,7 +193,7 @@ class Router:
                 pinned, role=role, task_id=wanted.task_id, spent_usd=wanted.spent_usd
             )
             reason = f"{pinned.id!r} is pinned as {role}."
-            return _choice(pinned, author, reason), PINNED, lineup.contenders()
+            return replace(_choice(pinned, author, reason), contenders=lineup.contenders())
         await self._bar_by_policy(wanted, lineup)
         self._bar_refused(wanted, lineup)
         self._bar_dear(wanted, lineup)
@@ -188,8 +205,11 @@ class Router:
         model = next(model for model in able if model.id == selection.model)
         reason = _reason(selection, lineup, _PEERS[distance] if author else "")
         others = tuple(other for other in able if other is not model)
-        choice = _choice(model, author, reason, others)
-        return choice, self._backend.name, lineup.contenders(selection)
+        return replace(
+            _choice(model, author, reason, others),
+            routing=self._backend.name,
+            contenders=lineup.contenders(selection),
+        )
 
     def _lineup(self) -> Lineup:
         return Lineup(
@@ -259,6 +279,20 @@ class Router:
     def _usd_left(self) -> float:
         left = self._ledger.left
         return math.inf if left is None else float(left)
+
+    async def _tell(self, task_id: str | None, role: Role, choice: Choice) -> None:
+        await self._hooks.emit(
+            ModelChosen(
+                project_id=self._project_id,
+                task_id=task_id,
+                role=role,
+                model=choice.model.id,
+                reason=choice.reason,
+                crosses=choice.crosses,
+                routing=choice.routing,
+                contenders=choice.contenders,
+            )
+        )
 
     async def _tell_nobody(
         self, wanted: _Vacancy, error: OrchestratorError, lineup: Lineup

@@ -5,6 +5,7 @@ OpenTelemetry is imported when tracing is switched on and not before.
 
 from orchestrator.tracing.blocks import (
     record_content,
+    span_named,
     traced_decompose,
     traced_llm_call,
     traced_policy_check,
@@ -12,6 +13,7 @@ from orchestrator.tracing.blocks import (
     traced_run,
     traced_task,
     traced_validation,
+    traceparent_of,
 )
 from orchestrator.tracing.config import TracingConfig
 from orchestrator.tracing.lifecycle import configure_tracing, get_tracer, shutdown_tracing
@@ -24,6 +26,7 @@ __all__ = [
     "get_tracer",
     "record_content",
     "shutdown_tracing",
+    "span_named",
     "traced_decompose",
     "traced_llm_call",
     "traced_policy_check",
@@ -31,4 +34,5 @@ __all__ = [
     "traced_run",
     "traced_task",
     "traced_validation",
+    "traceparent_of",
 ]

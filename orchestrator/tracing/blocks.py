@@ -50,6 +50,24 @@ def record_with(recorder: Recorder | None) -> None:
     _recorder = recorder
 
 
+def traceparent_of(span: Span) -> str | None:
+    """What names the span to another process; None when nothing is kept of it."""
+    if _recorder is None or not span.is_recording():
+        return None
+    from orchestrator.tracing.carrier import written
+
+    return written(span.get_span_context())
+
+
+def span_named(traceparent: str | None) -> "SpanContext | None":
+    """The span of another process, for a link; None while tracing is off."""
+    if _recorder is None or traceparent is None:
+        return None
+    from orchestrator.tracing.carrier import read
+
+    return read(traceparent)
+
+
 def traced_run(project_id: str, resumed_from: "SpanContext | None" = None) -> TracedBlock:
     """The root of a run, linked to the root of the run that it takes up."""
     if _recorder is None:

@@ -1,0 +1,176 @@
+"""One journal as a SQLite file: made, opened, read whole or refused whole."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+from pydantic import ValidationError
+
+from orchestrator.errors import InputError
+from orchestrator.journal.entries import READ, VERSION, Entry
+
+_APPLICATION_ID: Final = 0x4F524348
+"""By this SQLite files know whose they are; "ORCH"."""
+ELSEWHERE: Final = (
+    "Mend that, choose another directory with --state-dir, or use --no-journal for a run that "
+    "cannot be resumed."
+)
+_TABLE: Final = """
+CREATE TABLE entries (
+    number INTEGER PRIMARY KEY,
+    at_s REAL NOT NULL,
+    body TEXT NOT NULL,
+    chain INTEGER NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One entry, and when it was made."""
+
+    entry: Entry
+    at_s: float
+    """Seconds since its run began, by a clock that never runs backwards."""
+
+
+@dataclass(slots=True)
+class Pen:
+    """Where the next entry goes; each is chained to the one before it."""
+
+    connection: sqlite3.Connection
+    number: int = 0
+    chain: int = 0
+
+    def write(self, lines: Iterable[tuple[float, str]]) -> None:
+        """Write entries, each with its time, all of them or none.
+
+        Raises:
+            sqlite3.Error: they are not written.
+        """
+        number, chain, rows = self.number, self.chain, []
+        for at_s, body in lines:
+            number, chain = number + 1, _chained(body, chain)
+            rows.append((number, at_s, body, chain))
+        with self.connection:
+            self.connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?)", rows)
+        self.number, self.chain = number, chain
+
+
+def make(path: Path) -> Pen:
+    """Make an empty journal that its owner alone can read.
+
+    Raises:
+        InputError: it cannot be made there.
+    """
+    with _said(path, "be made"):
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        connection = _connected(path)
+        with connection:
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute(_TABLE)
+    return Pen(connection)
+
+
+def reopen(path: Path) -> tuple[Pen, list[Line]]:
+    """What stands in a journal, and where to go on writing; raises as `read` does."""
+    lines = read(path)  # first: what is no journal of ours is not touched
+    with _said(path, "be opened"):
+        connection = _connected(path)
+        (chain,) = connection.execute(
+            "SELECT chain FROM entries ORDER BY number DESC LIMIT 1"
+        ).fetchone() or (0,)
+    return Pen(connection, len(lines), chain), lines
+
+
+def read(path: Path) -> list[Line]:
+    """What stands in a journal, which may be one that is being written.
+
+    Raises:
+        InputError: it is damaged, of another version, or no journal at all.
+    """
+    with _said(path, "be opened"):
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    with closing(connection):
+        return list(_lines(connection, path))
+
+
+def is_blank(path: Path) -> bool:
+    """Whether nothing was written yet: its process ended too early for that."""
+    if not path.stat().st_size:
+        return True
+    with (
+        _said(path, "be read"),
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection,
+    ):
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        return not tables or not connection.execute("SELECT count(*) FROM entries").fetchone()[0]
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # One writer, which is a thread of its own; the lock keeps other processes out.
+    connection = sqlite3.connect(path, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _lines(connection: sqlite3.Connection, path: Path) -> Iterator[Line]:
+    with _said(path, "be read"):
+        _refuse_foreign(connection, path)
+        rows = connection.execute("SELECT number, at_s, body, chain FROM entries ORDER BY number")
+        before = 0
+        for place, (number, at_s, body, chain) in enumerate(rows, start=1):
+            before = _chained(str(body), before)
+            if number != place or chain != before:
+                raise _damaged(path, f"at entry {place}")
+            try:
+                yield Line(entry=READ.validate_json(body), at_s=at_s)
+            except ValidationError:
+                raise _damaged(path, f"at entry {place}") from None
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != _APPLICATION_ID:
+        raise InputError(f"{str(path)!r} is no journal; it is left alone. Move it away.")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
+        raise InputError(
+            f"The journal {str(path)!r} is of version {version}, and this program reads version "
+            f"{VERSION}. Use the program that wrote it."
+        )
+
+
+def _damaged(path: Path, how: str) -> InputError:
+    return InputError(
+        f"The journal {str(path)!r} is damaged {how}. It is left as it is, and nothing of it is "
+        "used; begin the project anew under another id."
+    )
+
+
+def _chained(body: str, before: int) -> int:
+    """The check sum of an entry and of all before it: none can change or go missing unseen."""
+    return crc32(body.encode(), before)
+
+
+@contextmanager
+def _said(path: Path, what: str) -> Iterator[None]:
+    """Turn what SQLite and the system say into a sentence."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        if type(error) is sqlite3.DatabaseError:
+            raise _damaged(path, f"({error})") from None
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"The journal {str(path)!r} cannot {what}: {why}. {ELSEWHERE}") from None
