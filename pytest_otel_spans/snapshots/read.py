@@ -58,7 +58,7 @@ def read_name(text: str) -> Token:
     Raises:
         Unreadable: It is none.
     """
-    if text.startswith('"'):
+    if text.startswith('"') or text == "<any>":
         return read(text)
     pieces = _pieces(text, lambda piece: piece)
     if is_bare("".join(piece if isinstance(piece, str) else "x" for piece in pieces)):
@@ -124,16 +124,16 @@ def _pieces(code: str, literal: Callable[[str], str]) -> list[str | Label]:
 
 
 def _label(found: re.Match[str]) -> Label:
-    kind, number, time = found.groups()
-    if time:
-        return Label("time")
+    kind, number, word = found.groups()
+    if word:
+        return Label("any" if word == "any" else "time")
     return Label("uuid" if kind == "uuid" else "hex", int(number))
 
 
 def _text_of(pieces: list[str | Label]) -> Token:
     if not any(isinstance(piece, Label) for piece in pieces):
         return "".join(map(str, pieces))
-    if len(pieces) == 1:
+    if len(pieces) == 1 and pieces[0] != Label("any"):  # in quotes it is any text, not any value
         return pieces[0]
     return Mixed(tuple(pieces))
 
@@ -180,7 +180,7 @@ def _angled(text: str, at: int, *, inside: bool) -> _Step:
     """Read what stands in angle brackets."""
     if text.startswith("<re:", at):
         return _regex(text, at, inside=inside)
-    if (found := LABEL.match(text, at)) is not None:
+    if (found := LABEL.match(text, at)) is not None and found[3] != "any":
         return _Step(_label(found), found.end())
     if (found := _BYTES.match(text, at)) is not None:
         return _Step(bytes.fromhex(found[1]), found.end())

@@ -14,7 +14,7 @@ from pytest_otel_spans.snapshots.tokens import Found, Json, Label, Mixed, Token,
 
 __all__ = ["LABEL", "is_bare", "spell", "spell_name"]
 
-LABEL: Final = re.compile(r"<(?:(uuid|hex):([1-9][0-9]*)|(time))>")
+LABEL: Final = re.compile(r"<(?:(uuid|hex):([1-9][0-9]*)|(time|any))>")
 _OPENING: Final = frozenset("_./:*@$%&+-~")
 """With these, a letter or a digit a name may begin that stands without quotes. The other signs
 begin marks, events, wildcards, or what a merge leaves behind."""

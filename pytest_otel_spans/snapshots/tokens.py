@@ -28,7 +28,7 @@ __all__ = [
     "sightings",
 ]
 
-LabelKind: TypeAlias = Literal["uuid", "hex", "time"]
+LabelKind: TypeAlias = Literal["uuid", "hex", "time", "any"]
 
 TYPES: Final[Mapping[str, type]] = {
     "any": object,
@@ -43,6 +43,7 @@ SHAPES: Final[Mapping[LabelKind, str]] = {
     "hex": r"0[xX][0-9A-Fa-f]{6,}|(?=[A-Fa-f]*[0-9])[0-9A-Fa-f]{16,}",
 }
 """What a text looks like that a label of this kind stands for."""
+_ANYTHING: Final = "(?s:.*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Label:
     """The same text wherever the label stands: `<uuid:1>`.
 
     A time has no number and is any time: whether two events fall into one millisecond is chance.
+    Nor has `<any>`, which a hand types where a part of a text may be anything.
     """
 
     kind: LabelKind
@@ -196,7 +198,7 @@ def regex_of(token: Label | Mixed, bound: Bound) -> str:
 
 def _group(label: Label, bound: Bound) -> str:
     if bound is None or not label.number:
-        return f"({SHAPES[label.kind]})"
+        return f"({SHAPES.get(label.kind, _ANYTHING)})"
     return f"({re.escape(bound[label])})" if label in bound else "((?!))"
 
 

@@ -281,6 +281,10 @@ def _family(ids: Sequence[str]) -> Work:
         ("<re:^[0-9a-f-]{36}$>", [RUN], ["x"]),
         ("[<int>, 2]", [(7, 2)], [(7, 3), (7,), 7]),
         ('json {"n": <int>}', ['{"n": 1}'], ['{"n": 1, "m": 2}', '{"n": "1"}', "n"]),
+        ('"<any>"', ["x", "", "a\nb"], [1]),
+        ('"id <any>: <any>!"', ["id 7: x!", "id : !"], ["id 7 x!", "an id 7: x!", 7]),
+        ('"<any> of <uuid:1>"', [f"x of {RUN}"], [f"x of {RUN[1:]}"]),
+        (r'"a \u003cany> b"', ["a <any> b"], ["a x b"]),
         (f'"{RUN}"', [RUN], ["1" + RUN[1:]]),
     ],
 )
@@ -321,6 +325,14 @@ def test_names_events_and_descriptions_may_be_wild() -> None:
     assert not holds(text.replace("^task", "^run"), work)
     assert not holds(text.replace("^retry", "^try"), work)
     assert not holds(text.replace("gave up", "won"), work)
+
+
+def test_a_part_of_a_name_may_be_anything_and_stays_so() -> None:
+    text = "# spans v1\ntask <any>\n    x = 1\n"
+
+    assert holds(text, one({"x": 1}, "task 7"))
+    assert not holds(text, one({"x": 1}, "tusk 7"))
+    assert changed(text, updated(text, one({"x": 2}, "task 8"))) == ["-    x = 1", "+    x = 2"]
 
 
 def test_wildcards_survive_an_update_where_their_span_still_stands() -> None:

@@ -42,7 +42,7 @@ TEXTS = st.text(max_size=12) | st.sampled_from(
 MIXED = st.builds(
     lambda before, label, after: Mixed(tuple(one for one in (before, label, after) if one != "")),
     TEXTS.filter(bool),
-    LABELS,
+    LABELS | st.just(Label("any")),
     TEXTS,
 )
 WORDS = (
