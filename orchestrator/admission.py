@@ -1,4 +1,4 @@
-"""When a request may leave: not while its model rests, and never again to who refused the key."""
+"""When a request may leave: not while its model rests, not before its turn, not without a key."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,7 +11,9 @@ from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import CircuitOpen, ProviderError
 from orchestrator.events import BreakerChanged, ProviderDisabled
 from orchestrator.hooks import HookRegistry
+from orchestrator.models import Usage
 from orchestrator.ports import Clock
+from orchestrator.rate_limits import RateLimits
 from orchestrator.tracing import Span
 
 _SICK: Final = frozenset({"connection_error", "malformed_reply", "server_error", "timeout"})
@@ -27,11 +29,12 @@ _Account = tuple[str, str | None]
 
 
 class Gate:
-    """What one run knows of who may be asked; breakers are shared with the others.
+    """What one run knows of who may be asked; breakers and limits are shared with the others.
 
     Args:
         project_id: whose run it is.
         breakers: of all runs of the orchestrator.
+        limits: likewise.
         deadline: the run's time.
         hooks: told when a breaker changes, and when a provider is given up.
         clock: time for waits.
@@ -42,12 +45,14 @@ class Gate:
         *,
         project_id: str,
         breakers: Breakers,
+        limits: RateLimits,
         deadline: Deadline,
         hooks: HookRegistry,
         clock: Clock,
     ) -> None:
         self._project_id = project_id
         self._breakers = breakers
+        self._limits = limits
         self._deadline = deadline
         self._hooks = hooks
         self._clock = clock
@@ -89,6 +94,24 @@ class Gate:
         if not breaker.is_free:
             raise _open(call.entry, breaker)
 
+    async def paced(self, call: Call) -> None:
+        """Wait for a request's turn under the rate limits of its model.
+
+        Raises:
+            ProviderError: the run has no time for that.
+        """
+        entry = call.entry
+        try:
+            call.slot = await self._limits.take(entry, call.prompt, self._deadline.remaining)
+        except TimeoutError:
+            raise ProviderError(
+                f"The rate limits of model {entry.id!r} let no request through in the "
+                f"{self._deadline.remaining():.0f} s that the run has left. Give the run more "
+                "time, or raise the limits in the catalogue.",
+                code=_LIMITED,
+                retryable=False,
+            ) from None
+
     async def enter(self, call: Call, span: Span) -> bool:
         """Let one request through; False: the breaker opened since it was found passable."""
         call.trial = self._breakers.of(call.entry).enter()
@@ -99,10 +122,15 @@ class Gate:
 
     async def answered(self, call: Call, span: Span) -> None:
         """Take note of a request that was answered."""
+        if call.slot is not None and call.reply is not None and call.reply.usage != Usage():
+            used = call.reply.usage
+            call.slot.took(used.input_tokens + used.output_tokens)
+        call.slot = None
         await self._tell(call, span, self._left(call, Health.SOUND))
 
     async def failed(self, call: Call, span: Span, error: ProviderError, *, is_final: bool) -> None:
         """Take note of a request that failed; `is_final`: no retry is left for it."""
+        call.slot = None
         if error.code in _ACCOUNT:
             await self._disable(call.entry, error)
         is_final |= self._breakers.of(call.entry).state == "half_open"  # a trial is tried once
@@ -116,6 +144,9 @@ class Gate:
 
     def leave(self, call: Call) -> None:
         """Forget a request that was never sent, or of which nothing can be said."""
+        if call.slot is not None and call.trial is None:
+            call.slot.give_back()
+        call.slot = None
         self._left(call, Health.UNKNOWN)
 
     def may_retry(self, call: Call) -> bool:

@@ -1,7 +1,8 @@
 """The one door to models: one call, one span, however many requests it takes.
 
-In this order: the run's deadline, the model's breaker, a reservation for the worst case, a timeout,
-the provider, what it cost, the span, the events; a retry begins at the deadline again.
+In this order: the run's deadline, the model's breaker, a reservation for the worst case, its turn
+under the rate limits, a timeout, the provider, what it cost, the span, the events. A retry passes
+all of them again.
 """
 
 import asyncio
@@ -220,6 +221,7 @@ class UnifiedClient:
             await self._gate.passable(call)
             try:
                 async with self._ledger.reserve(worst) as reservation:
+                    await self._gate.paced(call)
                     self._deadline.check()
                     if not await self._gate.enter(call, span):
                         continue

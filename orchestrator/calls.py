@@ -11,6 +11,7 @@ from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import InvalidOutput, ProviderError
 from orchestrator.events import CallCompleted, CallStarted
 from orchestrator.models import Answer, CallType, Prompt, Reply, Task, Usage
+from orchestrator.rate_limits import Slot
 
 _CUT_OFF: Final = {
     "length": "at its limit of {limit} tokens. Raise the limit, or ask for less.",
@@ -55,6 +56,8 @@ class Call:
     reply: Reply | None = None
     trial: Trial | None = None
     """The leave of the request that is under way."""
+    slot: Slot | None = None
+    """Its place in the minute that its model's rate limits count."""
     identity: str = ""
     """By what the journal knows it, where there is one."""
     number: int = 0

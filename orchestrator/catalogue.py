@@ -33,6 +33,23 @@ class Price(_Strict):
     output: Annotated[Decimal, Field(ge=0)]
 
 
+class Limits(_Strict):
+    """How much a vendor lets one key ask of a model in a minute; calls wait for their turn."""
+
+    rpm: Annotated[int, Field(gt=0)] | None = None
+    """Requests a minute."""
+    tpm: Annotated[int, Field(gt=0)] | None = None
+    """Tokens a minute, of questions and answers together."""
+    shared: bool = False
+    """The models of the same provider and key that say so have one allowance among them."""
+
+    @model_validator(mode="after")
+    def _limit_something(self) -> Self:
+        if self.rpm is None and self.tpm is None:
+            raise ValueError("state rpm, tpm or both")
+        return self
+
+
 class ModelEntry(_Strict):
     """One model that may be asked."""
 
@@ -60,6 +77,7 @@ class ModelEntry(_Strict):
     """How an answer that must have a shape is asked for."""
     quality: Annotated[float, Field(ge=0, le=1)] = 0.5
     """What to expect of it until this run's own scores say better; 0 to 1."""
+    limits: Limits | None = None
     price: Price | None = None
     """Overrides the price list; a remote model that has no price at all is refused."""
     latency_ms: Annotated[float, Field(ge=0)] = 0.0
@@ -94,6 +112,20 @@ class Catalogue(_Strict):
             if entry.id in seen:
                 raise ValueError(f"model {entry.id!r} stands in the catalogue twice")
             seen.add(entry.id)
+        return self
+
+    @model_validator(mode="after")
+    def _shared_limits_agree(self) -> Self:
+        shared: dict[tuple[str, str | None], ModelEntry] = {}
+        for entry in self.models:
+            if entry.limits is None or not entry.limits.shared:
+                continue
+            first = shared.setdefault((entry.provider, entry.key_env), entry)
+            if first.limits != entry.limits:
+                raise ValueError(
+                    f"models {first.id!r} and {entry.id!r} share their limits and state two "
+                    "different ones"
+                )
         return self
 
     def __getitem__(self, model_id: str) -> ModelEntry:

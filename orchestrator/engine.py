@@ -24,6 +24,7 @@ from orchestrator.models import Brief, Plan, ProjectState, Role, Settings
 from orchestrator.policies import Policy, refuse_unknown
 from orchestrator.policy_lint import refuse_unsatisfiable
 from orchestrator.ports import Clock, Hook, Provider, Sandbox
+from orchestrator.rate_limits import RateLimits
 from orchestrator.routing import ParetoBackend, RoutingBackend
 from orchestrator.run import UNPLANNED, Run
 from orchestrator.run_span import budget_told_to
@@ -101,6 +102,7 @@ class Orchestrator:
             settings=settings,
             telemetry=telemetry,
             breakers=Breakers(clock),
+            limits=RateLimits(catalogue, clock),
             hooks=HookRegistry([telemetry, *([self._audit] if self._audit else ()), *hooks]),
             clock=clock,
             sandbox=sandbox or Bubblewrap(),

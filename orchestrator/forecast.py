@@ -1,7 +1,6 @@
 """What a plan may cost before anything of it is run."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -30,18 +29,13 @@ def forecast(
     return {
         task.id: sum(
             (
-                max(_worst_case(entry, prompt) for entry in entries)
+                max(prices.most(entry, prompt) for entry in entries)
                 for prompt in _prompts(brief, task, settings)
             ),
             Decimal(0),
         )
         for task in plan.tasks
     }
-
-
-def _worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
-    limit = entry.output_limit(prompt.max_tokens)
-    return prices.worst_case(entry, replace(prompt, max_tokens=limit))
 
 
 def _prompts(brief: Brief, task: Task, settings: Settings) -> Iterator[Prompt]:

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -52,21 +53,29 @@ def cost_of(entry: ModelEntry, usage: Usage) -> Decimal:
 def worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
     """The most one request with this prompt can cost, in US dollars.
 
-    No tokenizer makes more tokens than a text has bytes, and no answer is longer than the prompt's
-    limit or the model's own; each at the dearest rate that the model has for it, now and when the
-    answer comes: there are vendors whose prices change with the hour.
+    No tokenizer makes more tokens than a text has bytes, and no answer is longer than its limit;
+    each at the dearest rate that the model has for it, now and when the answer comes: there are
+    vendors whose prices change with the hour.
 
     Raises:
         InputError: nobody knows a price.
     """
     tokens_in = _bytes_of(prompt) + _ENVELOPE_TOKENS
-    tokens_out = min(prompt.max_tokens, entry.max_output_tokens or prompt.max_tokens)
     if (fixed := _fixed_price(entry)) is not None:
-        return _at(fixed.input, tokens_in) + _at(fixed.output, tokens_out)
+        return _at(fixed.input, tokens_in) + _at(fixed.output, prompt.max_tokens)
     soon = (_listed(entry), _listed(entry, later=_LONGER_THAN_A_REQUEST))
     dearest_in = max(_dearest(rate) for p in soon for rate in (p.input_mtok, p.cache_write_mtok))
     dearest_out = max(_dearest(p.output_mtok) for p in soon)
-    return _at(dearest_in, tokens_in) + _at(dearest_out, tokens_out)
+    return _at(dearest_in, tokens_in) + _at(dearest_out, prompt.max_tokens)
+
+
+def most(entry: ModelEntry, prompt: Prompt) -> Decimal:
+    """The worst case of the request that is made of this prompt, with the model's room to think.
+
+    Raises:
+        InputError: nobody knows a price.
+    """
+    return worst_case(entry, replace(prompt, max_tokens=entry.output_limit(prompt.max_tokens)))
 
 
 def refuse_unpriced(models: Iterable[ModelEntry]) -> None:

@@ -18,6 +18,7 @@ from orchestrator.models import Brief, Role, Settings
 from orchestrator.policies import Policy
 from orchestrator.policy_engine import PolicyEngine
 from orchestrator.ports import Clock, Provider, Sandbox
+from orchestrator.rate_limits import RateLimits
 from orchestrator.remediation import RemediationEngine
 from orchestrator.routing import Router, RoutingBackend
 from orchestrator.telemetry import TelemetryCollector
@@ -36,6 +37,7 @@ class House:
     settings: Settings
     telemetry: TelemetryCollector
     breakers: Breakers
+    limits: RateLimits
     hooks: HookRegistry
     clock: Clock
     sandbox: Sandbox
@@ -72,6 +74,7 @@ def open_workshop(house: House, project_id: str, brief: Brief, journal: Journal)
     gate = Gate(
         project_id=project_id,
         breakers=house.breakers,
+        limits=house.limits,
         deadline=deadline,
         hooks=house.hooks,
         clock=house.clock,

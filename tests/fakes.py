@@ -17,6 +17,7 @@ from orchestrator.hooks import HookRegistry
 from orchestrator.models import Reply, Request, Usage
 from orchestrator.ports import Clock, Hook, Provider
 from orchestrator.programs import Ended, Program
+from orchestrator.rate_limits import RateLimits
 from orchestrator.retries import Retries
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ def gate(
     clock: Clock | None = None,
     *,
     breakers: Breakers | None = None,
+    limits: RateLimits | None = None,
     deadline: Deadline | None = None,
     hooks: HookRegistry | None = None,
 ) -> Gate:
@@ -60,6 +62,7 @@ def gate(
     return Gate(
         project_id="p1",
         breakers=breakers or Breakers(clock),
+        limits=limits or RateLimits(catalogue(model()), clock),
         deadline=deadline or Deadline(clock),
         hooks=hooks or HookRegistry(),
         clock=clock,
@@ -74,6 +77,7 @@ def door(
     hook: Hook | None = None,
     clock: Clock | None = None,
     breakers: Breakers | None = None,
+    limits: RateLimits | None = None,
     **settings: Any,
 ) -> UnifiedClient:
     """The door to these providers, with no limits and no jitter unless told otherwise."""
@@ -81,13 +85,15 @@ def door(
     settings = {"retries": Retries(jitter=lambda: 1.0)} | settings
     deadline = Deadline(clock, max_time_s)
     hooks = HookRegistry([hook] if hook else [])
+    known = catalogue(*(entries or map(model, providers)))
+    limits = limits or RateLimits(known, clock)
     return UnifiedClient(
         project_id="p1",
-        catalogue=catalogue(*(entries or map(model, providers))),
+        catalogue=known,
         providers=providers,
         ledger=ledger or Ledger(),
         deadline=deadline,
-        gate=gate(clock, breakers=breakers, deadline=deadline, hooks=hooks),
+        gate=gate(clock, breakers=breakers, limits=limits, deadline=deadline, hooks=hooks),
         hooks=hooks,
         clock=clock,
         **settings,

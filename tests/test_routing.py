@@ -14,6 +14,7 @@ from orchestrator.hooks import HookRegistry
 from orchestrator.models import Prompt, Usage
 from orchestrator.policies import Policy, Rules
 from orchestrator.policy_engine import PolicyEngine
+from orchestrator.rate_limits import RateLimits
 from orchestrator.routing import GreedyBackend, ParetoBackend, Router
 from orchestrator.routing.measures import expected_quality
 from orchestrator.telemetry import Profile, TelemetryCollector
@@ -285,6 +286,7 @@ class Watch(Gate):
         super().__init__(
             project_id="p",
             breakers=Breakers(clock),
+            limits=RateLimits(Catalogue(models=(GOOD,)), clock),
             deadline=Deadline(clock),
             hooks=HookRegistry(),
             clock=clock,

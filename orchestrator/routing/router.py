@@ -16,7 +16,7 @@ from orchestrator.hooks import HookRegistry
 from orchestrator.models import Contender, Prompt, Role
 from orchestrator.policy_engine import PolicyEngine, Verdict, violation_of
 from orchestrator.policy_rules import forecast
-from orchestrator.prices import worst_case
+from orchestrator.prices import most
 from orchestrator.routing.backends import Left, ParetoBackend, RoutingBackend, Selection
 from orchestrator.routing.lineup import Lineup
 from orchestrator.routing.measures import candidate
@@ -181,7 +181,7 @@ class Router:
     def affords(self, model: ModelEntry, prompt: Prompt) -> bool:
         """Whether this call of this model may still fit into the budget."""
         is_free = self._ledger.max_usd is None  # then nothing has to be reckoned
-        return is_free or self._ledger.may_ever_fit(worst_case(model, prompt))
+        return is_free or self._ledger.may_ever_fit(most(model, prompt))
 
     async def _chosen(self, wanted: _Vacancy, lineup: Lineup) -> Choice:
         role, author = wanted.role, wanted.author
@@ -252,11 +252,11 @@ class Router:
         """Whom the budget no longer allows; the cheapest is left for its ledger to judge."""
         prompt = wanted.prompt
         worst = {
-            model: forecast(model) if prompt is None else worst_case(model, prompt)
+            model: forecast(model) if prompt is None else most(model, prompt)
             for model in lineup.left
         }
         lineup.bar_but_one(
-            [model for model, most in worst.items() if not self._ledger.may_ever_fit(most)],
+            [model for model, cost in worst.items() if not self._ledger.may_ever_fit(cost)],
             "budget",
             lambda model: f"a call may cost {dollars(worst[model])}, more than is left",
             least=worst.__getitem__,
