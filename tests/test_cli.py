@@ -626,6 +626,34 @@ BAD_INPUT = {
         ("--file", "weights.yaml", "--routing", "weighted"),
         "weights.usd cannot be -1",
     ),
+    "a key that is none": (
+        (*PROJECT, "--models", "newline.yaml"),
+        "ORCHESTRATOR_TEST_KEY, the key of model 'm', is empty or holds characters",
+    ),
+    "a base URL that is none": (
+        (*PROJECT, "--models", "homeless.yaml"),
+        "The base URL of model 'm' is 'gw.example.com' (base_url in the catalogue): give one such",
+    ),
+    "an SDK that is not installed": (
+        (*PROJECT, "--models", "sdkless.yaml"),
+        "which is not installed. Install it with `pip install 'multi-llm-orchestrator[google]'`",
+    ),
+    "an API that nobody speaks": (
+        (*PROJECT, "--models", "telepathy.yaml"),
+        "models.0.api cannot be 'telepathy'",
+    ),
+    "a model that stands twice": (
+        (*PROJECT, "--models", "double.yaml"),
+        "model 'm' stands in the catalogue twice",
+    ),
+    "an unknown key of a model": (
+        (*PROJECT, "--models", "misspelt.yaml"),
+        "there is no key 'models.0.qualty'; did you mean 'quality'?",
+    ),
+    "a remote model without a price": (
+        (*PROJECT, "--models", "unpriced.yaml"),
+        "Nobody knows the price of model 'm' of provider 'a'",
+    ),
     "a catalogue that is not there": ((*PROJECT, "--models", "no.yaml"), "'no.yaml'"),
     "a catalogue that is none": ((*PROJECT, "--models", "list.yaml"), "'list.yaml'"),
     "policies that are not there": ((*PROJECT, "--policies", "no.yaml"), "'no.yaml'"),
@@ -638,10 +666,31 @@ BAD_INPUT = {
 }
 
 
+M: Final = "id: m, provider: a, price: {input: 1, output: 1}"
+MODELS: Final = {
+    "newline": f"{{{M}, api: openai, key_env: ORCHESTRATOR_TEST_KEY}}",
+    "homeless": f"{{{M}, api: anthropic, base_url: gw.example.com}}",
+    "sdkless": f"{{{M}, api: google}}",
+    "telepathy": f"{{{M}, api: telepathy}}",
+    "double": f"{{{M}, api: openai}}, {{{M}, api: anthropic}}",
+    "misspelt": f"{{{M}, api: openai, qualty: 1}}",
+    "unpriced": "{id: m, provider: a, api: openai}",
+}
+"""Catalogues, each with one thing wrong, by the names of their files."""
+
+
 @pytest.mark.parametrize(("args", "sentence"), BAD_INPUT.values(), ids=BAD_INPUT)
 def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
-    run: Run, args: tuple[str, ...], sentence: str, here: Path
+    run: Run,
+    args: tuple[str, ...],
+    sentence: str,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_TEST_KEY", "sk-\n-x")
+    monkeypatch.setitem(sys.modules, "google.genai", None)
+    for name, facts in MODELS.items():
+        (here / f"{name}.yaml").write_text(f"models: [{facts}]")
     (here / "broken.yaml").write_text("project: [")
     (here / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (here / "list.yaml").write_text("[project]")

@@ -3,14 +3,20 @@
 import sys
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import combinations
 
 import pytest
 
+from orchestrator.budget import Ledger
 from orchestrator.catalogue import shipped_catalogue
 from orchestrator.errors import InputError
+from orchestrator.hooks import HookRegistry
+from orchestrator.policy_engine import PolicyEngine
 from orchestrator.providers import access, connect, ready_models, speaker
+from orchestrator.routing import Router
+from orchestrator.telemetry import TelemetryCollector
 from tests.aimock import KEY
-from tests.fakes import ManualClock, catalogue, model
+from tests.fakes import ManualClock, catalogue, gate, model
 from tests.protocols import ENVIRON, OPENAI, PROTOCOLS, WireProtocol
 
 SDK = speaker("openai").sdk
@@ -133,3 +139,51 @@ def test_an_sdk_that_is_too_old_is_said_before_the_run() -> None:
     assert replace(SDK, major=99).lack == (
         f"of which {version('openai')} is installed, and 99 is needed"
     )
+
+
+# Who of several vendors writes, and who reviews
+
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY")
+STRONG = 0.75
+"""What the catalogue promises of a vendor's models that write and judge; the small ones are less.
+"""
+
+
+def shipped_router(*keys: str) -> Router:
+    """Who chooses among the shipped models that these keys make ready."""
+    shipped, hooks, telemetry = shipped_catalogue(), HookRegistry(), TelemetryCollector()
+    return Router(
+        project_id="p",
+        catalogue=shipped,
+        ready=[entry.id for entry in ready_models(shipped, dict.fromkeys(keys, KEY))],
+        policies=PolicyEngine((), project_id="p", hooks=hooks, telemetry=telemetry),
+        telemetry=telemetry,
+        gate=gate(),
+        ledger=Ledger(),
+        hooks=hooks,
+    )
+
+
+@pytest.mark.parametrize("keys", [*combinations((*KEYS, "MOONSHOT_API_KEY"), 2)], ids="+".join)
+async def test_of_any_two_vendors_one_writes_and_the_other_reviews_each_with_a_strong_model(
+    keys: tuple[str, str],
+) -> None:
+    router = shipped_router(*keys)
+
+    author = await router.choose("author")
+    reviewer = await router.choose("reviewer", author=author.model)
+
+    assert {author.model.key_env, reviewer.model.key_env} == set(keys)
+    assert reviewer.crosses
+    assert min(author.model.quality, reviewer.model.quality) > STRONG
+
+
+@pytest.mark.parametrize("key", KEYS)
+async def test_of_one_vendor_another_of_its_models_reviews(key: str) -> None:
+    router = shipped_router(key)
+
+    author = await router.choose("author")
+    reviewer = await router.choose("reviewer", author=author.model)
+
+    assert author.model.quality > STRONG
+    assert reviewer.model.id != author.model.id

@@ -12,6 +12,7 @@ from orchestrator.errors import InvalidOutput, ProviderError
 from orchestrator.models import Usage
 from orchestrator.providers import connect
 from orchestrator.retries import Retries
+from pytest_otel_spans import SpanCapture, assert_span_tree, span
 from tests.aimock import Aimock, started
 from tests.fakes import ManualClock, catalogue, door
 from tests.loopback import TLS_BEGINS, answer_of, loopback
@@ -295,19 +296,34 @@ async def test_requests_at_the_server_are_the_attempts_on_the_one_span_of_the_ca
     answer = await client.call(entry.id, wire.request(text).prompt, call_type="generate")
     await providers[entry.id].close()
 
-    (span,) = exported.get_finished_spans()
-    attributes = dict(span.attributes or {})
+    (made,) = exported.get_finished_spans()
+    attributes = dict(made.attributes or {})
     assert answer.text == "hello"
     assert asked(server, wire, text) == attributes["orchestrator.llm.attempts"] == 4
     assert clock.slept == [7, 1.0, 2.0]
-    assert [(event.attributes or {})["error.type"] for event in span.events] == [
+    assert [(event.attributes or {})["error.type"] for event in made.events] == [
         "rate_limit_exceeded",
         "connection_error",
         "server_error",
     ]
     assert f"http://{attributes['server.address']}:{attributes['server.port']}" == server.origin
-    assert SECRET not in str(attributes) + str([event.attributes for event in span.events])
+    assert SECRET not in str(attributes) + str([event.attributes for event in made.events])
     assert not any("traceparent" in request["headers"] for request in server.journal())
+
+
+@each_protocol
+async def test_every_call_stands_once_in_a_process_whose_spans_are_all_recorded(
+    server: Aimock, traced: SpanCapture, wire: WireProtocol
+) -> None:
+    """Anthropic's SDK makes spans of its own as soon as there is a provider."""
+    entry = wire.entry(server.origin + wire.version)
+
+    async with wire.connected(server.origin + wire.version) as provider:
+        await door({entry.id: provider}, entry).call(
+            entry.id, wire.request().prompt, call_type="generate"
+        )
+
+    assert_span_tree(traced, span("llm_call:generate", {"model": wire.model}))
 
 
 @each_protocol
