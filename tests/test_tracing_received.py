@@ -2,52 +2,24 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.foreign_receivers import DatadogAgent, ReceiverMissing, Rotel, Span, running
-from tests.processes import ENVIRON
-
-COMMAND = """
-import sys
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 from orchestrator.cli import main
-
-# A host's provider: it keeps what is sent, beside the endpoint that the command line names.
-kept = open(sys.argv.pop(1), "w", encoding="utf-8")
-provider = TracerProvider()
-provider.add_span_processor(
-    SimpleSpanProcessor(
-        ConsoleSpanExporter(out=kept, formatter=lambda span: span.to_json(indent=None) + chr(10))
-    )
-)
-trace.set_tracer_provider(provider)
-main()
-"""
+from tests.foreign_receivers import DatadogAgent, ReceiverMissing, Rotel, Span, running
 
 
-def run_command(kept: Path, endpoint: str, protocol: str) -> list[Span]:
-    """Run the whole command; what it sent."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", COMMAND, str(kept), "--quiet", "--tracing"),
-            *("--project", "Build a rate limiter library", "--otlp-endpoint", endpoint),
-        ],
-        env=ENVIRON | {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "lost" not in done.stderr
-    return [_sent(json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
+def run_command(endpoint: str) -> None:
+    """Run the whole command, with the spans going there."""
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                *("--project", "Build a rate limiter library", "--quiet"),
+                *("--tracing", "--otlp-endpoint", endpoint),
+            ]
+        )
+    assert ended.value.code == 0
 
 
 def _sent(span: dict[str, Any]) -> Span:
@@ -69,17 +41,21 @@ def _sent(span: dict[str, Any]) -> Span:
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 @pytest.mark.parametrize("kind", [Rotel, DatadogAgent])
-def test_a_receiver_reads_the_tree_that_the_command_sent(kind, protocol, tmp_path):
+def test_a_receiver_reads_the_tree_that_the_command_sent(
+    kind, protocol, spans, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     try:
         with running(kind, tmp_path) as receiver:
             port = receiver.grpc if protocol == "grpc" else receiver.http
-            sent = run_command(tmp_path / "sent", f"http://127.0.0.1:{port}", protocol)
+            run_command(f"http://127.0.0.1:{port}")
             received = receiver.spans()
     except ReceiverMissing as missing:
         if os.environ.get("CI") == "true":
             pytest.fail(str(missing))
         pytest.skip(str(missing))
 
+    sent = [_sent(json.loads(span.to_json())) for span in spans.exporter.get_finished_spans()]
     assert len(sent) > 30
     assert all(0 < span.start < span.end for span in received)
     for span in received:
