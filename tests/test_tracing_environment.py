@@ -106,6 +106,13 @@ def test_a_run_is_part_of_its_callers_trace():
     assert "vendor" in tasks[0]["context"]["trace_state"]
 
 
+@pytest.mark.parametrize(("flags", "said"), [("00", 1), ("01", 0)])
+def test_a_caller_whose_trace_is_not_sampled_is_named_as_the_cause(flags, said):
+    done = fresh(RUN.format(settings=""), TRACEPARENT=f"{PARENT}-{flags}")
+
+    assert done.stderr.count("The caller's TRACEPARENT is not sampled") == said
+
+
 @pytest.mark.parametrize("parent", ["nonsense", "00-0-0-01", f"00-{'0' * 32}-{'0' * 16}-01"])
 def test_a_caller_that_says_nonsense_is_no_parent(parent):
     *_, run = told(TRACEPARENT=parent)

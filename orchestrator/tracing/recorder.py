@@ -1,5 +1,6 @@
 """Opens recording spans: the schema's rows, the tracer and the parent brought together."""
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,6 +19,8 @@ from orchestrator.tracing.light import starter
 from orchestrator.tracing.metrics import CurrentMetrics, MeteredCall
 from orchestrator.tracing.recording import Family, RecordingSpan
 from orchestrator.tracing.span import Span
+
+_log = logging.getLogger("orchestrator.tracing")
 
 _FAMILIES: Final = {spec.name: Family.of(spec) for spec in SCHEMA}
 
@@ -84,4 +87,10 @@ def _parent_from_environment() -> Context | None:
         for name in ("TRACEPARENT", "TRACESTATE")
         if (value := os.environ.get(name))
     }
-    return TraceContextTextMapPropagator().extract(carrier) if carrier else None
+    if not carrier:
+        return None
+    context = TraceContextTextMapPropagator().extract(carrier)
+    caller = get_current_span(context).get_span_context()
+    if caller.is_valid and not caller.trace_flags.sampled:
+        _log.warning("The caller's TRACEPARENT is not sampled, so this run is not either.")
+    return context
