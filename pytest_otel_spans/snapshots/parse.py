@@ -24,6 +24,10 @@ from pytest_otel_spans.snapshots.tokens import Token, Wild
 __all__ = ["SnapshotSyntaxError", "parse_rows"]
 
 _NEWER: Final = re.compile(r"# spans v(\d+)")
+_CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
+_RESOLVE: Final = (
+    "Keep either side, and pytest with --snapshot-update brings what is kept up to date."
+)
 _DEEP: Final = re.compile(r"\(level (\d+)\) ")
 _MARKS: Final = re.compile(
     r"(?:  \((?P<kind>server|client|producer|consumer)\))?"
@@ -54,8 +58,7 @@ def parse_rows(text: str, where: str = "the snapshot") -> tuple[Row, ...]:
             reader.take(line, first=number == 1)
         except Unreadable as error:
             raise SnapshotSyntaxError(
-                f"cannot parse line {number} of {where}: it {error}. Repair the line, or delete "
-                "the file and run pytest with --snapshot-update."
+                f"cannot parse line {number} of {where}: it {error}. {error.advice}"
             ) from None
     return reader.rows()
 
@@ -87,6 +90,10 @@ class _Reader:
         content = line.lstrip(" ")
         if not content:
             return
+        if _CONFLICT.match(content):
+            raise Unreadable("is the mark of a merge conflict", _RESOLVE)
+        if content.startswith("\t"):
+            raise Unreadable("is indented with a tab, and spaces are what counts")
         margin = len(line) - len(content)
         detail = LEVEL * min(self._span, DEEPEST) + DETAIL
         if self._span >= 0 and margin == detail:
@@ -141,7 +148,10 @@ def _check_header(line: str) -> None:
         return
     newer = _NEWER.fullmatch(line.rstrip())
     if newer is not None:
-        raise Unreadable(f"is of format v{newer[1]}, and this version of the plugin reads v1")
+        raise Unreadable(
+            f"is of format v{newer[1]}, and this version of the plugin reads v1",
+            "Upgrade the plugin: a later version wrote the file.",
+        )
     raise Unreadable(f"is not {HEADER!r}")
 
 

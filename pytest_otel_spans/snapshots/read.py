@@ -18,12 +18,21 @@ _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBER: Final = re.compile(r"-?(?:Infinity|[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 _WORD: Final = re.compile(r"<(\w+)>")
 _BYTES: Final = re.compile(r"<bytes:((?:[0-9a-f]{2})*)>")
+_ADVICE: Final = "Repair the line, or delete the file and run pytest with --snapshot-update."
 _SPACE: Final = re.compile(r" *")
 _CONSTANTS: Final = {"null": None, "true": True, "false": False, "NaN": float("nan")}
 
 
 class Unreadable(ValueError):
-    """A text that no snapshot has; the message is half a sentence that says why."""
+    """A text that no snapshot has; the message is half a sentence that says why.
+
+    Attributes:
+        advice: What to do about it.
+    """
+
+    def __init__(self, why: str, advice: str = _ADVICE) -> None:
+        super().__init__(why)
+        self.advice = advice
 
 
 class _Step(NamedTuple):
@@ -93,7 +102,8 @@ def _value(text: str, at: int, *, inside: bool) -> _Step:
         if text.startswith(word, at):
             return _Step(value, at + len(word))
     if (number := _NUMBER.match(text, at)) is None:
-        raise Unreadable(f"has {text[at:]!r} where a value should be")
+        hint = "; in double quotes it can be one" if text[at:].strip() else ""
+        raise Unreadable(f"has {text[at:]!r} where a value should be{hint}")
     code = number[0]
     return _Step(int(code) if code.lstrip("-").isdigit() else float(code), number.end())
 

@@ -133,7 +133,7 @@ def test_what_a_hand_typed_stands_after_an_update_of_another_line(
     [
         (
             TEXT.replace("task:1", "<<<<<<< HEAD"),
-            "cannot parse line 9 of *, which is none of <any>",
+            "cannot parse line 9 of *: it is the mark of a merge conflict",
         ),
         (
             TEXT.replace("v1", "v2"),
