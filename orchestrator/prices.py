@@ -23,7 +23,6 @@ _MILLION: Final = 1_000_000
 _FREE: Final = Price(input=Decimal(0), output=Decimal(0))
 _ENVELOPE_TOKENS: Final = 64
 """What a vendor adds around the text: roles, separators, the frame of a schema."""
-_NOW: Final = timedelta(0)
 _LONGER_THAN_A_REQUEST: Final = timedelta(minutes=10)
 
 
@@ -38,7 +37,7 @@ def cost_of(entry: ModelEntry, usage: Usage) -> Decimal:
     """
     if (fixed := _fixed_price(entry)) is not None:
         return _at(fixed.input, usage.input_tokens) + _at(fixed.output, usage.output_tokens)
-    rates = _listed(entry)
+    rates = _listed(entry, datetime.now(UTC))
     from genai_prices import Usage as Counted
 
     counted = Counted(
@@ -50,7 +49,7 @@ def cost_of(entry: ModelEntry, usage: Usage) -> Decimal:
     return rates.calc_price(counted)["total_price"]
 
 
-def worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
+def worst_case(entry: ModelEntry, prompt: Prompt, *, at: datetime | None = None) -> Decimal:
     """The most one request with this prompt can cost, in US dollars.
 
     No tokenizer makes more tokens than a text has bytes, and no answer is longer than its limit;
@@ -63,7 +62,8 @@ def worst_case(entry: ModelEntry, prompt: Prompt) -> Decimal:
     tokens_in = _bytes_of(prompt) + _ENVELOPE_TOKENS
     if (fixed := _fixed_price(entry)) is not None:
         return _at(fixed.input, tokens_in) + _at(fixed.output, prompt.max_tokens)
-    soon = (_listed(entry), _listed(entry, later=_LONGER_THAN_A_REQUEST))
+    now = at or datetime.now(UTC)
+    soon = (_listed(entry, now), _listed(entry, now + _LONGER_THAN_A_REQUEST))
     dearest_in = max(_dearest(rate) for p in soon for rate in (p.input_mtok, p.cache_write_mtok))
     dearest_out = max(_dearest(p.output_mtok) for p in soon)
     return _at(dearest_in, tokens_in) + _at(dearest_out, prompt.max_tokens)
@@ -110,7 +110,7 @@ def _fixed_price(entry: ModelEntry) -> Price | None:
     return None
 
 
-def _listed(entry: ModelEntry, *, later: timedelta = _NOW) -> "ModelPrice":
+def _listed(entry: ModelEntry, at: datetime) -> "ModelPrice":
     """What the public price list, which costs most of a second to import, says of that time."""
     try:
         found = _found(entry.wire_name, entry.provider)
@@ -126,7 +126,7 @@ def _listed(entry: ModelEntry, *, later: timedelta = _NOW) -> "ModelPrice":
             "budget could hold it. Give it one in the catalogue, in dollars per million tokens, "
             "such as `price: {input: 0.5, output: 2}`."
         ) from None
-    return found.get_prices(datetime.now(UTC) + later)
+    return found.get_prices(at)
 
 
 @cache  # the list does not change while we run, and looking through it takes longer than pricing

@@ -1,6 +1,7 @@
 """What calls cost: the catalogue's price, nothing, the public list, or a refusal."""
 
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -128,6 +129,19 @@ def test_a_long_prompt_is_priced_at_the_dearer_tier() -> None:
     worst = worst_case(tiered, Prompt(system="", text="x" * 1_000_000, max_tokens=1000))
 
     assert worst >= cost_of(tiered, most)
+
+
+def test_a_price_that_rises_while_a_call_is_under_way_is_in_its_worst_case() -> None:
+    by_the_hour = shipped_catalogue()["deepseek-v4-pro"]
+    prompt = Prompt(system="", text="x", max_tokens=1000)
+
+    before, *others = (
+        worst_case(by_the_hour, prompt, at=datetime(2026, 11, 26, hour, minute, tzinfo=UTC))
+        for hour, minute in ((5, 55), (6, 30), (9, 55), (5, 30))
+    )
+
+    dear, dear_until_ten, cheap = others
+    assert before == dear == dear_until_ten == 2 * cheap
 
 
 def test_the_worst_case_counts_bytes_and_the_schema_that_is_sent_along() -> None:

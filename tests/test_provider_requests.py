@@ -10,17 +10,21 @@ from google.genai.types import GenerateContentResponseUsageMetadata as GoogleUsa
 from openai.types import CompletionUsage
 from pydantic import BaseModel
 
+from orchestrator import prompts
 from orchestrator.answers import CritiqueAnswer, PlanAnswer, ScoreAnswer
+from orchestrator.catalogue import ModelEntry, shipped_catalogue
 from orchestrator.errors import ProviderError
-from orchestrator.models import Reply, Usage
-from orchestrator.providers import anthropic, google, openai
+from orchestrator.models import Brief, Prompt, Reply, Request, Task, Usage
+from orchestrator.providers import anthropic, connect, google, openai
 from orchestrator.providers.refusals import Refusal, refused
 from tests.aimock import KEY
+from tests.fakes import ManualClock, catalogue
 from tests.loopback import Heard, answer_of, loopback
 from tests.protocols import ANTHROPIC, GOOGLE, OPENAI, PROTOCOLS, WireProtocol, row_id
 
 each_protocol = pytest.mark.parametrize("wire", PROTOCOLS, ids=str)
 
+SHIPPED = [entry for entry in shipped_catalogue().entries() if entry.api != "offline"]
 SAID: dict[WireProtocol, dict[str, Any]] = {
     OPENAI: {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]},
     ANTHROPIC: {
@@ -206,6 +210,56 @@ async def test_a_shape_is_asked_for_by_the_facility_that_the_model_has(
     plain = await sent(wire)
 
     assert shaped.body == plain.body | asked_for
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: str(entry.id))
+async def test_every_shipped_model_is_asked_at_the_server_it_was_moved_to(
+    entry: ModelEntry,
+) -> None:
+    assert entry.key_env is not None
+    assert entry.base_url_env is not None
+    said = next(body for wire, body in SAID.items() if wire.api == entry.api)
+
+    async with loopback(answer_of(said)) as server:
+        provider = connect(
+            catalogue(entry), {entry.key_env: KEY, entry.base_url_env: server.origin}, ManualClock()
+        )[entry.id]
+        asked_for = Prompt(system="", text="", schema=Greeting)
+        answered = await provider.complete(
+            Request(model=entry.wire_name, call_type="critique", prompt=asked_for, timeout_s=30)
+        )
+        await provider.close()
+
+    (heard,) = server.heard
+    assert answered.text == "hello"
+    assert entry.wire_name in heard.line + str(heard.body.get("model"))
+    if entry.provider == "deepseek":
+        assert heard.body["response_format"] == {"type": "json_object"}
+        assert heard.body["reasoning_effort"] == "low"
+
+
+def test_every_prompt_for_a_shape_says_json_as_json_mode_demands() -> None:
+    brief, task = Brief(project="p"), Task(id="t1", title="", instructions="", type="writing")
+
+    for prompt in (
+        prompts.plan_prompt(brief, 3),
+        prompts.critique_prompt(brief, task, "draft"),
+        prompts.score_prompt(brief, task, "draft"),
+    ):
+        assert "json" in f"{prompt.system} {prompt.text}".lower()
+
+
+async def test_google_is_handed_our_key_and_says_nothing_of_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its SDK would warn of two keys in the environment, and name the one that is not used."""
+    monkeypatch.setenv("GOOGLE_API_KEY", "one")
+    monkeypatch.setenv("GEMINI_API_KEY", "another")
+
+    heard = await sent(GOOGLE)
+
+    assert heard.headers["x-goog-api-key"] == KEY
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("shape", [PlanAnswer, CritiqueAnswer, ScoreAnswer])

@@ -1,5 +1,6 @@
 """The Gemini protocol, through the official SDK: Google and every server that speaks it."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -38,6 +39,7 @@ _FINISHES: Final = {
 """Whatever else it says, the answer is not whole."""
 
 _VERSION: Final = re.compile(r"/(v\d+\w*)/*$")
+_LOG: Final = "google_genai._api_client"
 _SECONDS: Final = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -60,6 +62,7 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
 
         # Base URLs are often written with the version, which the SDK wants by itself.
         version = _VERSION.search(self.base_url)
+        logging.getLogger(_LOG).addFilter(_is_news)
         return genai.Client(
             api_key=self._key,
             vertexai=False,
@@ -151,6 +154,11 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
 
     def _let_go(self, client: "genai.Client") -> None:
         client.close()  # the SDK opens connections for synchronous calls too
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not so which of two keys in the environment the SDK would take: it is handed ours."""
+    return "GOOGLE_API_KEY" not in record.getMessage()
 
 
 def _details(body: Any) -> Iterator[Mapping[str, Any]]:
