@@ -458,6 +458,7 @@ def test_waiting_for_a_reservation_is_queueing_not_latency(
         (reply(" \n\t"), "answered with nothing"),
         (reply("Once upon", finish_reason="length"), "cut off at its limit of 500 tokens"),
         (reply("Once", finish_reason="content_filter"), "cut off by a content filter"),
+        (reply("Once", finish_reason="error"), "cut off by its vendor"),
     ],
 )
 async def test_an_answer_that_is_empty_or_cut_off_is_an_error_and_is_paid(

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.catalogue import load_catalogue
+from orchestrator.catalogue import load_catalogue, shipped_catalogue
 from orchestrator.cli import arguments, main
 from orchestrator.cli.commands import COMMANDS
 from orchestrator.cli.run_file import describe
 from orchestrator.models import RunStatus
 from orchestrator.policies import load_policies
+from orchestrator.prices import refuse_unpriced
 from tests.fakes import RefusingSandbox, in_virtual_time
 
 ROOT = Path(__file__).parents[1]
@@ -146,3 +147,14 @@ def test_the_example_files_are_ones_a_run_takes() -> None:
     assert set(yaml.safe_load((examples / "run.yaml").read_text())) <= set(
         describe({"project": "x"}, None).model_dump()
     )
+
+
+def test_every_shipped_model_and_what_makes_it_ready_is_on_the_page() -> None:
+    for entry in shipped_catalogue().entries():
+        for name in filter(None, (entry.key_env, entry.base_url_env)):
+            assert f"`{name}`" in README
+        assert entry.api == "offline" or f"`{entry.id}`" in README
+
+
+def test_the_example_catalogue_is_priced_wherever_a_key_is_set() -> None:
+    refuse_unpriced(load_catalogue(ROOT / "examples" / "models.yaml").entries())

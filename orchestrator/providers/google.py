@@ -94,8 +94,8 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
         )
 
         prompt = request.prompt
-        is_shaped = prompt.schema is not None and self._entry.structured != "text"
-        by_schema = prompt.schema is not None and self._entry.structured == "json_schema"
+        structured = self._entry.structured
+        shape = None if structured == "text" else prompt.schema
         return GenerateContentConfig(
             system_instruction=prompt.system,
             max_output_tokens=prompt.max_tokens,
@@ -103,8 +103,8 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
             thinking_config=None
             if self.takes_temperature
             else ThinkingConfig(thinking_level=ThinkingLevel.LOW),
-            response_mime_type="application/json" if is_shaped else None,
-            response_json_schema=_schema(prompt.schema) if by_schema and prompt.schema else None,
+            response_mime_type="application/json" if shape else None,
+            response_json_schema=_schema(shape) if shape and structured == "json_schema" else None,
             # One call is one request: nobody else continues, retries or calls functions.
             automatic_continuation=False,
             automatic_function_calling=AutomaticFunctionCallingConfig(disable=True),
