@@ -110,12 +110,10 @@ class Run:
     async def _run_task(self, task: Task, needed: Mapping[str, TaskResult]) -> TaskResult:
         if task.id in self._done_before:
             result = self._retold(task)
-        elif self._limit is not None:
-            # Never begun: it has no span, because nothing happened.
-            result = TaskResult(task=task, status=TaskStatus.UNFINISHED, failure=self._limit)
         else:
-            result = await self._begin(task, needed)
-            self._keep(result)
+            result = await self._new(task, needed)
+            traceparent = self._traceparents.get(task.id)
+            self._journal.note(TaskEnded(result=result, traceparent=traceparent))
         if result.status is TaskStatus.UNFINISHED:
             self._limit = result.failure
         self._results[task.id] = result
@@ -130,9 +128,11 @@ class Run:
             self._contexts[task.id] = context
         return history.results[task.id]
 
-    def _keep(self, result: TaskResult) -> None:
-        traceparent = self._traceparents.get(result.task.id)
-        self._journal.note(TaskEnded(result=result, traceparent=traceparent))
+    async def _new(self, task: Task, needed: Mapping[str, TaskResult]) -> TaskResult:
+        if self._limit is not None:
+            # Never begun: it has no span, because nothing happened.
+            return TaskResult(task=task, status=TaskStatus.UNFINISHED, failure=self._limit)
+        return await self._begin(task, needed)
 
     async def _begin(self, task: Task, needed: Mapping[str, TaskResult]) -> TaskResult:
         links = tuple(self._contexts[need] for need in task.depends_on if need in self._contexts)

@@ -17,6 +17,7 @@ from orchestrator.errors import (
     TimeExceeded,
 )
 from orchestrator.events import AttemptScored, ValidationMade
+from orchestrator.journal.entries import Checked
 from orchestrator.models import (
     Attempt,
     Failure,
@@ -27,7 +28,7 @@ from orchestrator.models import (
     Validation,
 )
 from orchestrator.tracing import Span
-from orchestrator.validators import Specimen, validate
+from orchestrator.validators import Specimen, told_again, validate
 from orchestrator.workshop import Workshop
 
 LIMITS: Final = (BudgetExceeded, TimeExceeded, JournalFailed, NotInJournal)
@@ -125,17 +126,27 @@ class TaskLoop:
         shop, task = self._shop, self._task
         made = list[Validation]()
         for name in task.validators:
-            specimen = Specimen(
-                task=task,
-                output=output,
-                inputs=dict(zip(task.depends_on, self._inputs.values(), strict=True)),
-                seconds=shop.deadline.remaining(),
-            )
-            made.append(await validate(name, specimen, shop.sandbox))
+            made.append(await self._verdict(name, output))
             await shop.hooks.emit(
                 ValidationMade(project_id=shop.project_id, task_id=task.id, validation=made[-1])
             )
         return tuple(made)
+
+    async def _verdict(self, name: str, output: str) -> Validation:
+        """A validator's, or the one that it gave an earlier run at this place."""
+        journal, task, iteration = self._shop.journal, self._task, self._crew.iteration
+        kept = journal.check(task.id, iteration, name)
+        if kept is not None:
+            return told_again(kept)
+        specimen = Specimen(
+            task=task,
+            output=output,
+            inputs=dict(zip(task.depends_on, self._inputs.values(), strict=True)),
+            seconds=self._shop.deadline.remaining(),
+        )
+        made = await validate(name, specimen, self._shop.sandbox)
+        journal.note(Checked(task_id=task.id, iteration=iteration, validation=made))
+        return made
 
     async def _keep(self, attempt: Attempt) -> None:
         self._last = attempt

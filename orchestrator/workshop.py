@@ -20,7 +20,7 @@ from orchestrator.policy_engine import PolicyEngine
 from orchestrator.ports import Clock, Provider, Sandbox
 from orchestrator.rate_limits import RateLimits
 from orchestrator.remediation import RemediationEngine
-from orchestrator.routing import Router, RoutingBackend
+from orchestrator.routing import Router, RoutingBackend, WeightedSumBackend
 from orchestrator.telemetry import TelemetryCollector
 
 
@@ -123,6 +123,7 @@ def open_workshop(house: House, project_id: str, brief: Brief, journal: Journal)
 
 def opening(house: House, shop: Workshop, traceparent: str | None) -> Began:
     """What the journal says first of a run: all that another process needs to go on with it."""
+    routing = house.routing
     return Began(
         project_id=shop.project_id,
         began_at=datetime.now(UTC),
@@ -133,5 +134,7 @@ def opening(house: House, shop: Workshop, traceparent: str | None) -> Began:
         catalogue=house.catalogue,
         policies=house.policies,
         pins=dict(house.pins),
+        routing=routing.name,
+        weights=(routing.weights.model_dump() if isinstance(routing, WeightedSumBackend) else None),
         traceparent=traceparent,
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from orchestrator.errors import InputError, ProviderError
 from orchestrator.events import CallCompleted
 from orchestrator.models import ProjectState, Request, RunStatus, Settings, TaskStatus
 from orchestrator.policies import Policy, Rules
-from pytest_otel_spans import SpanCapture, span
+from pytest_otel_spans import SpanCapture, SpanNode, span
 from tests.fakes import Recorder, ScriptedProvider, Step, hang
 from tests.stories import Script, asked, cast, critique, plan, score, stage
 
@@ -339,6 +340,23 @@ async def test_a_replay_asks_nobody_and_comes_to_the_same(
     assert state == expected
     assert requests(models) == 0
     assert {each.kind for each in traced.all("llm_call:*")} == {"internal"}
+
+
+async def test_a_replays_spans_are_the_same_every_time(traced: SpanCapture, tmp_path: Path) -> None:
+    await whole(tmp_path)
+
+    def lines(root: SpanNode) -> list[tuple[str, dict[str, Any]]]:
+        times = {"latency_ms", "orchestrator.queue_ms"}
+        below = sorted(chain.from_iterable(map(lines, root.children)), key=repr)
+        facts = {key: value for key, value in root.attributes.items() if key not in times}
+        return [(root.name, facts), *below]
+
+    for _ in range(2):
+        await stage(a_cast(), state_dir=tmp_path).replay_project("p1")
+
+    made, first, second = traced.all("run_project")
+    assert lines(first) == lines(second)
+    assert [name for name, _ in lines(first)] == [name for name, _ in lines(made)]
 
 
 async def test_a_replay_of_a_run_that_was_broken_off_ends_where_it_ended(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ library, and a usage error becomes one sentence like every other bad input.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Final, Literal, NoReturn
 
@@ -35,6 +35,9 @@ class Arguments:
     criteria: str | None
     file: str | None
     project_id: str | None
+    resume: str | None
+    list_projects: bool
+    no_journal: bool
     budget: float | None
     time: float | None
     concurrency: int | None
@@ -68,6 +71,9 @@ class Arguments:
         return self.trace_format == "json"
 
 
+_KINDS: Final = {each.name: each.type for each in fields(Arguments)}
+
+
 def parse(argv: Sequence[str] | None = None) -> Arguments:
     """Read a command line (``sys.argv`` when None); ``--help`` prints and exits with 0.
 
@@ -78,7 +84,17 @@ def parse(argv: Sequence[str] | None = None) -> Arguments:
     namespace, unknown = parser.parse_known_args(argv)
     if unknown:
         raise InputError(_unknown_sentence(unknown[0], parser))
-    arguments = Arguments(**vars(namespace))
+    return completed(vars(namespace))
+
+
+def completed(given: Mapping[str, Any]) -> Arguments:
+    """The arguments, where only some of the options could be given.
+
+    Raises:
+        InputError: two of them contradict each other.
+    """
+    nothing = {name: False if kind is bool else None for name, kind in _KINDS.items()}
+    arguments = Arguments(**{**nothing, **given})
     _refuse_contradictions(arguments)
     return arguments
 
@@ -108,8 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_project(parser.add_argument_group("the project"))
     _add_limits(parser.add_argument_group("limits"))
     _add_choices(parser.add_argument_group("models and policies"))
-    _add_output(parser.add_argument_group("output"))
-    _add_tracing(parser.add_argument_group("tracing"))
+    add_output(parser.add_argument_group("output"))
+    add_tracing(parser.add_argument_group("tracing"))
     return parser
 
 
@@ -120,6 +136,19 @@ def _add_project(group: argparse._ArgumentGroup) -> None:
         "--file", metavar="FILE", help="a YAML file with these options; a flag beats its entry"
     )
     group.add_argument("--project-id", metavar="ID", help="a name for the run (default: made up)")
+    group.add_argument(
+        "--resume",
+        metavar="ID",
+        help="go on with a run that was broken off; what it paid for is not paid again",
+    )
+    group.add_argument(
+        "--plan-only", action="store_true", help="show the tasks and what they may cost, and stop"
+    )
+    group.add_argument("--list-projects", action="store_true", help="show all runs, and stop")
+    group.add_argument(
+        "--no-journal", action="store_true", help="keep nothing: the run cannot be resumed"
+    )
+    group.add_argument("--version", action="store_true", help="print the version and exit")
 
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
@@ -164,10 +193,8 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_output(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--plan-only", action="store_true", help="show the tasks and what they may cost, and stop"
-    )
+def add_output(group: argparse._ArgumentGroup) -> None:
+    """Take the options that say what is shown, and where it is kept."""
     group.add_argument(
         "--output-dir", metavar="DIR", help="also write files into this new or empty directory"
     )
@@ -179,10 +206,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--quiet", action="store_true", help="no progress, no notes")
     group.add_argument("--verbose", action="store_true", help="every call and every decision")
-    group.add_argument("--version", action="store_true", help="print the version and exit")
 
 
-def _add_tracing(group: argparse._ArgumentGroup) -> None:
+def add_tracing(group: argparse._ArgumentGroup) -> None:
+    """Take the options that say whether, where to and how spans are recorded."""
     group.add_argument(
         "--tracing", action="store_true", help="record the run as OpenTelemetry spans"
     )
@@ -235,7 +262,28 @@ def _unknown_sentence(argument: str, parser: argparse.ArgumentParser) -> str:
     return f"There is no option {flag!r}; {advice}"
 
 
+_FIXED: Final = {
+    "--project": "project",
+    "--criteria": "criteria",
+    "--file": "file",
+    "--project-id": "project_id",
+    "--threshold": "threshold",
+    "--max-iterations": "max_iterations",
+    "--max-tasks": "max_tasks",
+    "--plan-only": "plan_only",
+    "--no-journal": "no_journal",
+}
+"""What a run that goes on has from its journal, by the flag that would say otherwise."""
+
+
 def _refuse_contradictions(arguments: Arguments) -> None:
+    if arguments.resume is not None:
+        for flag, name in _FIXED.items():
+            if getattr(arguments, name) not in {None, False}:
+                raise InputError(
+                    f"--resume takes a run up as its journal describes it; leave {flag} out. "
+                    "What may change are its limits, models, policies and routing."
+                )
     needs_tracing = {
         "--otlp-endpoint": arguments.otlp_endpoint,
         "--sample-rate": arguments.sample_rate,

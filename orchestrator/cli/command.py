@@ -3,41 +3,31 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
 
 from orchestrator import forecast
 from orchestrator.budget import Budget
-from orchestrator.catalogue import Catalogue, ModelEntry, load_catalogue, shipped_catalogue
-from orchestrator.cli import plan_report, results, streams
+from orchestrator.catalogue import Catalogue, ModelEntry
+from orchestrator.cli import job, plan_report, project_list, results, streams
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.exit_statuses import EXIT_CODES
 from orchestrator.cli.interruption import cancelling_on_signals
+from orchestrator.cli.job import Job
 from orchestrator.cli.output_folder import OutputFolder
 from orchestrator.cli.progress import LineProgress
-from orchestrator.cli.run_file import RunFile, describe
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import InputError
 from orchestrator.events import Event, PlanReady, ProjectCompleted
+from orchestrator.journal import Shelf
+from orchestrator.journal.history import FINISHED
 from orchestrator.models import Plan, ProjectState, RunStatus
-from orchestrator.policies import load_policies
 from orchestrator.run import UNPLANNED
 from orchestrator.sandbox import Unsandboxed
 from orchestrator.state_dir import state_dir
 from orchestrator.tracing import TracingConfig, shutdown_tracing
-
-EXIT_CODES: Final = {
-    RunStatus.SUCCESS: ExitCode.SUCCESS,
-    RunStatus.COMPLETED_DEGRADED: ExitCode.FAILURE,
-    RunStatus.PARTIAL_SUCCESS: ExitCode.FAILURE,
-    RunStatus.FAILED: ExitCode.FAILURE,
-    RunStatus.BUDGET_EXHAUSTED: ExitCode.EXHAUSTED,
-    RunStatus.TIMEOUT: ExitCode.EXHAUSTED,
-    RunStatus.CANCELLED: ExitCode.INTERRUPTED,
-}
 
 
 def carry_out(given: Arguments, environ: Mapping[str, str]) -> ExitCode:
@@ -46,41 +36,52 @@ def carry_out(given: Arguments, environ: Mapping[str, str]) -> ExitCode:
     Raises:
         InputError: something given cannot be used; nothing was run and nothing is left behind.
     """
-    asked = describe(_entries(given), Path(given.file) if given.file is not None else None)
-    catalogue = shipped_catalogue() if asked.models is None else load_catalogue(Path(asked.models))
+    if given.list_projects:
+        return _list(given, environ)
+    return do(job.described(given, environ), given, environ)
+
+
+def do(what: Job, given: Arguments, environ: Mapping[str, str]) -> ExitCode:
+    """Do a job in the way that the command line asks for; raises as `carry_out` does."""
     with ExitStack() as stack:
         stack.enter_context(streams.saying_what_is_logged())
         stack.callback(shutdown_tracing)
-        orchestrator = _build(given, asked, catalogue, environ)
-        models = [catalogue[model] for model in orchestrator.models]
+        orchestrator = _build(what, given, environ)
+        models = [what.catalogue[model] for model in orchestrator.models]
         if given.plan_only:
-            return _plan(orchestrator, models, given, asked)
-        folder = OutputFolder(Path(asked.output_dir)) if asked.output_dir is not None else None
+            return _plan(orchestrator, models, given, what)
+        output_dir = what.asked.output_dir
+        folder = OutputFolder(Path(output_dir)) if output_dir is not None else None
         if folder is not None:
             stack.enter_context(folder)
-        if not given.is_silent:
-            _note(given, catalogue, models)
-        return _run(orchestrator, given, asked, folder)
+        if not given.is_silent and what.connected is None:
+            _note(given, what.catalogue, models)
+        return _run(orchestrator, given, what, folder)
 
 
-def _entries(given: Arguments) -> dict[str, Any]:
-    """The flags that a run file may hold as well."""
-    return {key: value for key, value in asdict(given).items() if key in RunFile.model_fields}
+def _list(given: Arguments, environ: Mapping[str, str]) -> ExitCode:
+    projects = Shelf(state_dir(given.state_dir, environ)).projects()
+    if given.json:
+        text = results.dumps(project_list.document(projects))
+    else:
+        text = project_list.markdown(projects)
+    return ExitCode.SUCCESS if streams.show(text) else ExitCode.FAILURE
 
 
-def _build(
-    given: Arguments, asked: RunFile, catalogue: Catalogue, environ: Mapping[str, str]
-) -> Orchestrator:
+def _build(what: Job, given: Arguments, environ: Mapping[str, str]) -> Orchestrator:
+    asked = what.asked
     return Orchestrator(
-        catalogue=catalogue,
+        catalogue=what.catalogue,
         budget=Budget(max_usd=asked.budget, max_time_s=asked.time),
-        policies=load_policies(Path(asked.policies)) if asked.policies is not None else (),
+        policies=what.policies,
         tracing_cfg=_tracing(given),
         settings=asked.settings,
+        pins=what.pins,
         routing=asked.backend,
+        connected=what.connected,
         environ=environ,
         sandbox=Unsandboxed() if given.unsafe_exec else None,
-        state_dir=state_dir(given.state_dir, environ),
+        state_dir=what.kept_in,
     )
 
 
@@ -125,12 +126,14 @@ class _Outcome:
 
 
 def _run(
-    orchestrator: Orchestrator, given: Arguments, asked: RunFile, folder: OutputFolder | None
+    orchestrator: Orchestrator, given: Arguments, what: Job, folder: OutputFolder | None
 ) -> ExitCode:
-    state = asyncio.run(_outcome(orchestrator, orchestrator.run_project, given, asked)).state
+    state = asyncio.run(_outcome(orchestrator, given, what)).state
     if state is None:
         return ExitCode.INTERRUPTED
     _complain(state, given)
+    if what.kept_in is not None and what.connected is None:
+        _advise(state, given)
     text = results.dumps(results.document(state)) if given.json else results.markdown(state)
     shown = streams.show(text)
     kept = folder is None or _keep(folder, state)
@@ -139,14 +142,14 @@ def _run(
 
 
 def _plan(
-    orchestrator: Orchestrator, models: Sequence[ModelEntry], given: Arguments, asked: RunFile
+    orchestrator: Orchestrator, models: Sequence[ModelEntry], given: Arguments, what: Job
 ) -> ExitCode:
-    outcome = asyncio.run(_outcome(orchestrator, orchestrator.plan_project, given, asked))
+    outcome = asyncio.run(_outcome(orchestrator, given, what))
     state, plan = outcome.state, outcome.plan
     if state is None:
         return ExitCode.INTERRUPTED
     _complain(state, given)
-    costs = forecast.forecast(state.brief, plan, models, asked.settings)
+    costs = forecast.forecast(state.brief, plan, models, what.asked.settings)
     if given.json:
         text = results.dumps(plan_report.document(state, plan, costs))
     else:
@@ -155,12 +158,7 @@ def _plan(
     return code if streams.show(text) else code or ExitCode.FAILURE
 
 
-async def _outcome(
-    orchestrator: Orchestrator,
-    begin: Callable[..., Awaitable[object]],
-    given: Arguments,
-    asked: RunFile,
-) -> _Outcome:
+async def _outcome(orchestrator: Orchestrator, given: Arguments, what: Job) -> _Outcome:
     """Run or plan the project; its state is None when it was interrupted before it had one."""
     outcome = _Outcome()
     orchestrator.hooks.add(outcome)
@@ -168,7 +166,7 @@ async def _outcome(
     # What keeps a project from a plan is said by its state, like every other failure.
     with suppress(asyncio.CancelledError, *UNPLANNED), stopping, _progress(orchestrator, given):
         async with orchestrator:
-            await begin(asked.project, asked.criteria, project_id=asked.project_id)
+            await what.begin(orchestrator)
     return outcome
 
 
@@ -198,6 +196,12 @@ def _complain(state: ProjectState, given: Arguments) -> None:
         return
     if state.failure is not None:
         streams.say(f"{state.status.value}: {state.failure.sentence}")
+
+
+def _advise(state: ProjectState, given: Arguments) -> None:
+    """Say how the run is gone on with, where there is something to go on with."""
+    if state.status not in FINISHED and not given.is_silent:
+        streams.say(f"Go on with it: {job.how_to_go_on(state.project_id, given)}")
 
 
 def _keep(folder: OutputFolder, state: ProjectState) -> bool:

@@ -45,6 +45,10 @@ class Began(_Entry):
     catalogue: Catalogue
     policies: tuple[Policy, ...]
     pins: dict[Role, str]
+    routing: str
+    """The backend's name."""
+    weights: dict[str, float] | None
+    """Of the weighted sum."""
     traceparent: str | None
     """The root span, in W3C's words; None where the run was not traced."""
 

@@ -1,6 +1,7 @@
 """Who may serve, and who of them serves best."""
 
 from orchestrator.routing.backends import (
+    BACKENDS,
     BackendName,
     Candidate,
     GreedyBackend,
@@ -15,6 +16,7 @@ from orchestrator.routing.backends import (
 from orchestrator.routing.router import Choice, Router
 
 __all__ = [
+    "BACKENDS",
     "BackendName",
     "Candidate",
     "Choice",

@@ -8,12 +8,14 @@ others, and noise decides only between models that are otherwise alike.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Final, Literal, Protocol
+from typing import Annotated, ClassVar, Final, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 BackendName = Literal["greedy", "weighted", "pareto"]
 """As ``--routing`` calls them."""
+
+BACKENDS: Final[tuple[BackendName, ...]] = get_args(BackendName)
 
 _NOTHING: Final = 1e-9
 """Dollars or seconds: what is left when nothing is, as a divisor."""

@@ -9,7 +9,7 @@ from orchestrator import spans
 from orchestrator.errors import InputError, SandboxRefused
 from orchestrator.models import Validation
 from orchestrator.ports import Sandbox
-from orchestrator.tracing import traced_validation
+from orchestrator.tracing import Span, traced_validation
 from orchestrator.validators.reading import length, python_syntax
 from orchestrator.validators.shape import json_schema
 from orchestrator.validators.specimen import Finding, Specimen
@@ -33,16 +33,24 @@ async def validate(name: str, specimen: Specimen, sandbox: Sandbox) -> Validatio
             finding = await _CHECKS[name](specimen, sandbox)
         except SandboxRefused as refusal:
             finding = Finding("unverified", f"not run: {refusal}")
-        if span.is_recording():
-            span.set_attributes(
-                {
-                    spans.VALIDATION_PASSED: finding.outcome == "passed",
-                    spans.VALIDATION_OUTCOME: finding.outcome,
-                }
-            )
+        _record(span, finding.outcome)
     return Validation(
         validator=name, outcome=finding.outcome, detail=finding.detail, report=finding.report
     )
+
+
+def told_again(verdict: Validation) -> Validation:
+    """A verdict that was given before, under a span like that of the first time."""
+    with traced_validation(verdict.validator) as span:
+        _record(span, verdict.outcome)
+    return verdict
+
+
+def _record(span: Span, outcome: str) -> None:
+    if span.is_recording():
+        span.set_attributes(
+            {spans.VALIDATION_PASSED: outcome == "passed", spans.VALIDATION_OUTCOME: outcome}
+        )
 
 
 def known() -> tuple[str, ...]:

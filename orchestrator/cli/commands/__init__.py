@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "doctor": "say which models are ready, and what the others lack",
     "policies": "find contradictions in a policy file (policies lint FILE)",
+    "replay": "run a project from its journal alone, asking nobody",
+    "show": "show what a project has come to",
 }
 """What can stand first on the command line instead of an option, and what it is for."""
 
