@@ -12,7 +12,6 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opentelemetry.sdk.trace.sampling import Decision, Sampler
 
 from pytest_otel_spans.capturing.owners import Owners
-from pytest_otel_spans.capturing.recording import Recording
 
 _SAMPLED = trace.TraceFlags.SAMPLED
 _SHUT_DOWN = (
@@ -50,7 +49,6 @@ class Ear(SpanProcessor):
         self._provider = ref(provider)
         self._name = name_of(provider)
         self._owners = owners
-        self._open: dict[int, tuple[ref[Recording], int]] = {}
         provider.add_span_processor(self)
 
     def is_on(self, provider: object) -> bool:
@@ -69,24 +67,23 @@ class Ear(SpanProcessor):
         parent_context: Context | None = None,  # noqa: ARG002 - the SDK names it
     ) -> None:
         """Enter the span in its owner's recording."""
-        recording = self._owners.owner(span.parent, span.name)
+        recording = self._owners.owner(span)
         if recording is None:
             return
-        own = span.get_span_context()
+        own = span.context
         if own.trace_flags & _SAMPLED:
-            span_id = own.span_id
-            self._open[span_id] = recording.itself, recording.start(span, span_id)
+            recording.start(span, own.span_id)
         else:  # it records, but no exporter would ever see it
             recording.sampled_out[self.sampler] += 1
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand in the finished span, whatever test runs by now."""
-        opened = self._open.pop(span.context.span_id, None)
-        if opened is None:
-            return
-        recording, place = opened[0](), opened[1]
-        if recording is not None:
-            recording.end(place, span)
+        span_id = span.context.span_id
+        for recording in self._owners.running:
+            if span_id in recording.places:
+                recording.end(span, span_id)
+                return
+        self._owners.end_late(span, span_id)
 
     def shutdown(self) -> None:
         """Take note, and keep listening: the next test may use the provider too."""

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from opentelemetry import context, trace
+from opentelemetry.sdk.trace import ReadableSpan
 
 from pytest_otel_spans.capturing.past import Past, busy_threads
 from pytest_otel_spans.capturing.recording import Recording
@@ -37,6 +38,7 @@ class Owners:
     def __init__(self) -> None:
         self._running: tuple[Recording, ...] = ()
         self._context: ContextVar[Recording | None] = ContextVar("pytest_otel_spans", default=None)
+        self._late: dict[int, ref[Recording]] = {}
         self._past: dict[int, tuple[Past, ...]] = {}
         self._stage: Stage | None = None
         self._early: list[str] = []
@@ -48,30 +50,45 @@ class Owners:
         """The recordings of the tests that run now: one, but for sessions inside sessions."""
         return self._running
 
-    def owner(self, parent: trace.SpanContext | None, name: str) -> Recording | None:
-        """Return the recording to which a span with this parent belongs; None when no test's.
-
-        Args:
-            parent: The context of the parent, None for a root.
-            name: The span's name, to tell of it.
-        """
-        mine = self._context.get()
+    def owner(self, span: ReadableSpan) -> Recording | None:
+        """Return the recording to which a span that starts belongs; None when no test's."""
+        parent = span.parent
         if parent is not None:
+            parent_id = parent.span_id
             for recording in self._running:
-                if parent.span_id in recording.places:
+                if parent_id in recording.places:
                     return recording
-            if not parent.is_remote or mine not in self._running:
-                for past in self._past.get(parent.trace_id, ()):
-                    if past.started(parent.span_id):
-                        return self._gone_to(past, "where its parent started")
+        owner = self._adopter(span, parent)
+        if owner is not None:
+            owner.trace_ids.add(span.context.trace_id)
+            if owner not in self._running:
+                self._late[span.context.span_id] = owner.itself
+        return owner
+
+    def _adopter(self, span: ReadableSpan, parent: trace.SpanContext | None) -> Recording | None:
+        """Return the owner of a span whose parent no running test started."""
+        mine = self._context.get()
+        if parent is not None and not (parent.is_remote and mine in self._running):
+            for past in self._past.get(parent.trace_id, ()):
+                if past.started(parent.span_id):
+                    return self._gone_to(past.test, past.recording(), "where its parent started")
         if mine is not None:
             if mine in self._running:
                 return mine
-            return self._gone_to(Past(mine), "in whose context it started")
+            return self._gone_to(mine.test, mine, "in whose context it started")
         past_thread = self._past_threads.get(threading.current_thread())
         if past_thread is not None:
-            return self._gone_to(past_thread, "which started its thread")
-        return self._sole(name)
+            return self._gone_to(
+                past_thread.test, past_thread.recording(), "which started its thread"
+            )
+        return self._sole(span.name)
+
+    def end_late(self, span: ReadableSpan, span_id: int) -> None:
+        """Hand a span that ends to the test that started it, and that is over."""
+        started_in = self._late.pop(span_id, None)
+        recording = None if started_in is None else started_in()
+        if recording is not None and span_id in recording.places:
+            recording.end(span, span_id)
 
     @contextmanager
     def run(self, recording: Recording) -> Iterator[None]:
@@ -85,8 +102,9 @@ class Owners:
             yield
         finally:
             self._running = tuple(other for other in self._running if other is not recording)
+            self._late.update(dict.fromkeys(recording.open_ids(), recording.itself))
             past = Past(recording)
-            for trace_id in recording.trace_ids():
+            for trace_id in recording.trace_ids:
                 self._past[trace_id] = (past, *self._past.get(trace_id, ()))
             for thread in busy_threads(before):
                 self._past_threads.setdefault(thread, past)
@@ -100,11 +118,11 @@ class Owners:
         finally:
             self._context.reset(token)
 
-    def _gone_to(self, past: Past, reason: str) -> Recording | None:
-        """Return the recording of a test that is over, and tell those that run."""
+    def _gone_to(self, test: str, owner: Recording | None, reason: str) -> Recording | None:
+        """Return the owner, the recording of a test that is over, and tell those that run."""
         for recording in self._running:
-            recording.elsewhere[f"{past.test}, {reason}"] += 1
-        return past.recording()
+            recording.elsewhere[f"{test}, {reason}"] += 1
+        return owner
 
     def _note_early(self, name: str) -> None:
         """Note what the suite's code starts before a fixture listens, for the test that begins."""

@@ -29,15 +29,19 @@ class Past:
         recording: Gives its recording, None once nobody holds that any more.
     """
 
-    __slots__ = ("_span_ids", "recording", "test")
+    __slots__ = ("_are_sorted", "_span_ids", "recording", "test")
 
     def __init__(self, recording: Recording) -> None:
         self.test = recording.test
         self.recording = recording.itself
-        self._span_ids = array(_IDS, sorted(recording.places))
+        self._span_ids = array(_IDS, recording.places)
+        self._are_sorted = False
 
     def started(self, span_id: int) -> bool:
         """Whether the span of this id is one of the test's."""
+        if not self._are_sorted:  # few tests are ever asked
+            self._span_ids = array(_IDS, sorted(self._span_ids))
+            self._are_sorted = True
         at = bisect_left(self._span_ids, span_id)
         return at < len(self._span_ids) and self._span_ids[at] == span_id
 

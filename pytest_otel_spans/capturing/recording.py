@@ -32,6 +32,7 @@ class Recording:
         notes: What happened to providers while the test ran, in full sentences.
         places: Where each span stands in the order of all starts, by its id; also those that
             `clear` made forget.
+        trace_ids: The ids of the traces in which a span started.
         itself: A weak reference: a span that is never ended must not keep a test's recording.
         chime: Rings when a span starts or ends.
     """
@@ -46,35 +47,46 @@ class Recording:
         self.unclaimed = 0
         self.notes: list[str] = []
         self.places: dict[int, int] = {}
+        self.trace_ids: set[int] = set()
         self.itself = weakref.ref(self)
         self.chime = Chime()
         # By place, and no pairs of both, which the garbage collector would have to visit.
         self._spans: dict[int, ReadableSpan] = {}
+        self._home = threading.current_thread()
         self._threads: dict[int, threading.Thread] = {}
         self._ends: dict[int, int] = {}
         self._next = count().__next__
         self._first = 0
 
-    def start(self, span: ReadableSpan, span_id: int) -> int:
-        """Enter a span that started, and return its place in the order of all starts."""
-        if span_id in self.places:
-            place = self.places[span_id]
-            if self._spans[place] is span:  # heard twice: two providers share their processors
-                return place
+    def start(self, span: ReadableSpan, span_id: int) -> None:
+        """Enter a span that started."""
+        places = self.places
+        if span_id in places and self._spans[places[span_id]] is span:
+            return  # heard twice: two providers share their processors
         place = self._next()
-        self._threads[place] = threading.current_thread()
+        thread = threading.current_thread()
+        if thread is not self._home:
+            self._threads[place] = thread
         self._spans[place] = span
-        self.places[span_id] = place
+        places[span_id] = place
         self.chime.ring()
-        return place
 
-    def end(self, place: int, span: ReadableSpan) -> None:
+    def end(self, span: ReadableSpan, span_id: int) -> None:
         """Put the finished span in the place of the live one."""
-        if place >= self._first and self._spans[place] is not span:
-            self._ends[place] = self._next()
-            self._spans[place] = span
+        place = self.places[span_id]
+        if self._spans[place] is span:  # heard twice, as above
+            return
+        self._ends[place] = self._next()
+        self._spans[place] = span
+        if place >= self._first:
             self.exporter.export((span,))
             self.chime.ring()
+
+    def open_ids(self) -> list[int]:
+        """Return the ids of the spans that have not ended."""
+        if len(self._ends) == len(self.places):
+            return []
+        return [one for one, place in self.places.copy().items() if place not in self._ends]
 
     @property
     def cleared(self) -> bool:
@@ -85,7 +97,7 @@ class Recording:
         """Every span: where its start was seen with its place and thread, else as it is."""
         finished = {id(span): span for span in self.exporter.get_finished_spans()}
         seen: list[Sighting | ReadableSpan] = [
-            Sighting(span, place, self._threads[place].name, self._ends.get(place))
+            Sighting(span, place, self._threads.get(place, self._home).name, self._ends.get(place))
             for place, span in self._spans.copy().items()
             if finished.pop(id(span), None) or (span.end_time is None and place >= self._first)
         ]
@@ -110,7 +122,3 @@ class Recording:
         if self.unclaimed:
             told.append(f"{counted(self.unclaimed, 'span')} could be any of several running tests'")
         return told
-
-    def trace_ids(self) -> frozenset[int]:
-        """Give the ids of the traces in which a span started."""
-        return frozenset(span.context.trace_id for span in self._spans.copy().values())
