@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, KeysView, Sequence
 
+from pytest_otel_spans.capturing.questions import Capture, as_roots
 from pytest_otel_spans.explaining.explain import explain
 from pytest_otel_spans.explaining.findings import Finding
 from pytest_otel_spans.explaining.report import compose, forest_notes
@@ -13,7 +14,7 @@ from pytest_otel_spans.patterns.expected import ChildPart
 from pytest_otel_spans.sources import Source, Spans, source_of
 from pytest_otel_spans.tree import SpanNode
 
-__all__ = ["Match", "SpanTreeMismatch", "assert_span_tree"]
+__all__ = ["Match", "SpanTreeMismatch", "assert_span_tree", "why_unequal"]
 
 
 class SpanTreeMismatch(AssertionError):
@@ -111,6 +112,18 @@ def assert_span_tree(spans: Spans, /, *roots: ChildPart, wait: float = 0.0) -> M
         notes=[*source.notes(), *_waited(wait)],
     )
     raise SpanTreeMismatch(message, explanation.findings)
+
+
+def why_unequal(left: object, right: object) -> str | None:
+    """Return why `left == right` does not hold of a capture and a literal; None of others."""
+    for capture, literal in ((left, right), (right, left)):
+        roots = as_roots(literal) if isinstance(capture, Capture) else None
+        if isinstance(capture, Capture) and roots is not None:
+            try:
+                assert_span_tree(capture, *roots)
+            except SpanTreeMismatch as mismatch:
+                return str(mismatch)
+    return None
 
 
 def _awaited(source: Source, roots: Sequence[ChildPart], wait: float) -> Outcome:

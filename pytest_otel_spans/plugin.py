@@ -24,7 +24,9 @@ _SCENE = pytest.StashKey["Scene"]()
 _ARRIVED = pytest.StashKey["OtlpCapture"]()
 _SNAPSHOT = pytest.StashKey["SpanSnapshot"]()
 _LOCKED = pytest.StashKey[bool]()
+_UNEQUAL = pytest.StashKey[str]()
 _SECTION = "Captured spans"
+_TREE_SECTION = "Span tree"
 _ARRIVED_SECTION = "Captured spans (OTLP)"
 _SDK = ("the OpenTelemetry SDK", "opentelemetry.sdk.trace")
 _GRPC = ("grpcio", "grpc")
@@ -135,6 +137,26 @@ def pytest_fixture_post_finalizer(
         return (yield)
 
 
+def pytest_assertrepr_compare(
+    config: pytest.Config, op: str, left: object, right: object
+) -> list[str] | None:
+    """Say where the report tells why spans are not equal to a literal: pytest cuts what is here."""
+    ours = any(type(side).__module__.startswith(__package__) for side in (left, right))
+    if op != "==" or not ours:
+        return None
+    from pytest_otel_spans.assertions import why_unequal
+
+    why = why_unequal(left, right)
+    if why is None:
+        return None
+    config.stash[_UNEQUAL] = why
+    return [_at(why), f"the section {_TREE_SECTION!r} shows where"]
+
+
+def _at(why: str) -> str:
+    return "spans == literal: " + why.partition("\n")[0]
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -142,6 +164,10 @@ def pytest_runtest_makereport(
     """Show the spans of a test that failed."""
     report = yield
     ours, arrived = item.stash.get(_SCENE, None), item.stash.get(_ARRIVED, None)
+    why = item.config.stash.get(_UNEQUAL, "")
+    item.config.stash[_UNEQUAL] = ""
+    if report.failed and why and _at(why) in report.longreprtext:  # no comparison before that
+        _add_section(report, _TREE_SECTION, why, item.config)
     told = _settle_snapshot(item, report)
     untold = report.failed and not told
     if untold and ours is not None:

@@ -22,7 +22,7 @@ from pytest_otel_spans.text.render import counted, outline
 from pytest_otel_spans.text.suggest import suggest
 from pytest_otel_spans.tree import Forest, Sighting, SpanNode, grow
 
-__all__ = ["Capture"]
+__all__ = ["Capture", "as_roots"]
 
 _BLOCKED = (
     "\nIt waited on the thread of a running event loop, where no task could go on meanwhile: "
@@ -229,7 +229,7 @@ class Capture(ABC):
 
     def __eq__(self, other: object) -> bool:
         """Whether these are the trees of a literal: a pattern, or a list with one for each root."""
-        roots = _as_roots(other)
+        roots = as_roots(other)
         if roots is None:
             return NotImplemented  # a snapshot, for one, compares for itself
         return self._are(roots)
@@ -241,7 +241,7 @@ class Capture(ABC):
             AssertionError: There is no span, and there could have been none.
         """
         __tracebackhide__ = True
-        roots = _as_roots(other)
+        roots = as_roots(other)
         if roots is None:
             return NotImplemented
         if not self.forest.nodes:
@@ -270,7 +270,7 @@ class Capture(ABC):
         raise AssertionError(f"{sentence}\n\n{self.text()}")
 
 
-def _as_roots(other: object) -> list[ChildPart] | None:
+def as_roots(other: object) -> list[ChildPart] | None:
     """Return the roots that a literal gives: a pattern, a group, or a list of them; else None."""
     given = other if isinstance(other, list | tuple) else [other]
     roots: list[ChildPart] = [

@@ -81,7 +81,9 @@ def test_a_literal_that_is_wrong_fails_and_is_fixed(
     inline("--inline-snapshot=create")
     monkeypatch.setenv("MODEL", "gpt-4o-mini")
 
-    inline("--inline-snapshot=disable").assert_outcomes(failed=2)
+    wrong = inline("--inline-snapshot=disable")
+    wrong.assert_outcomes(failed=2)
+    wrong.stdout.fnmatch_lines(["*- Span tree -*", "*model *- 'gpt-4o'", "*+ 'gpt-4o-mini'"])
     inline("--inline-snapshot=fix")
 
     assert pytester.path.joinpath("test_it.py").read_text().count('"model": "gpt-4o-mini"') == 2
@@ -110,6 +112,52 @@ def test_a_deep_tree_is_written_in_one_expression(pytester: pytest.Pytester, inl
 
 
 # Plain equality
+
+
+def test_an_equality_that_fails_is_explained_in_a_section_of_its_own(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from app import open_span
+        from pytest_otel_spans import span
+
+        def test_wrong(spans):
+            open_span("a")
+            with pytest.raises(AssertionError):
+                assert spans == span("expected")
+            assert [span("b")] == spans
+
+        def test_no_comparison(spans):
+            with pytest.raises(AssertionError):
+                assert spans == span("expected")
+            assert spans.text() == "", "no literal"
+
+        def test_unequal(spans):
+            open_span("a")
+            assert spans != span("a")
+
+        def test_other_things():
+            assert span("a") == span("b")
+        """
+    )
+
+    result = run("-p", "no:randomly")
+
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            "E*assert spans == literal: 2 differences in 1 trace (1 span)",
+            "E*the section 'Span tree' shows where",
+            "*- Span tree -*",
+            "2 differences in 1 trace (1 span)",
+            "*b*missing*",
+            "*a*unexpected*",
+            "*- Captured spans -*",
+        ]
+    )
+    assert str(result.stdout).count("- Span tree -") == 1
 
 
 def test_spans_equal_the_literals_that_match_them(spans: SpanCapture) -> None:
