@@ -23,6 +23,7 @@ from orchestrator.journal.entries import Settled
 from orchestrator.models import Brief, Plan, ProjectState, Role, Settings
 from orchestrator.policies import Policy, refuse_unknown
 from orchestrator.policy_lint import refuse_unsatisfiable
+from orchestrator.policy_rules import ceilings_of
 from orchestrator.ports import Clock, Hook, Provider, Sandbox
 from orchestrator.rate_limits import RateLimits
 from orchestrator.routing import ParetoBackend, RoutingBackend
@@ -102,7 +103,7 @@ class Orchestrator:
             settings=settings,
             telemetry=telemetry,
             breakers=Breakers(clock),
-            limits=RateLimits(catalogue, clock),
+            limits=RateLimits(catalogue, clock, ceilings_of(policies, catalogue.entries())),
             hooks=HookRegistry([telemetry, *([self._audit] if self._audit else ()), *hooks]),
             clock=clock,
             sandbox=sandbox or Bubblewrap(),

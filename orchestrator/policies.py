@@ -18,6 +18,7 @@ Mode = Literal["hard", "soft", "monitor"]
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Limit = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Rate = Annotated[int, Field(strict=True, gt=0)]
 
 
 class _Strict(BaseModel):
@@ -40,6 +41,10 @@ class Rules(_Strict):
     """Broken by a model whose next typical call would take a task past so many dollars."""
     max_latency_ms: Limit | None = None
     """Broken by a model whose measured 95th percentile is above it."""
+    max_requests_per_minute: Rate | None = None
+    """Of each model; a request that would be one too many waits for its turn."""
+    max_tokens_per_minute: Rate | None = None
+    """Of each model, in and out together; kept by waiting too."""
 
     @model_validator(mode="after")
     def _demand_something(self) -> Self:
@@ -54,6 +59,17 @@ class Policy(_Strict):
     name: Name
     mode: Mode = "hard"
     rules: Rules
+
+    @model_validator(mode="after")
+    def _keep_rates(self) -> Self:
+        rules = self.rules
+        has_rate = rules.max_requests_per_minute or rules.max_tokens_per_minute
+        if has_rate and self.mode != "hard":
+            raise ValueError(
+                f"policy {self.name!r} limits a rate, which is kept by waiting; "
+                f"set its mode to hard instead of {self.mode}"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

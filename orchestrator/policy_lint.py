@@ -9,7 +9,12 @@ from orchestrator.errors import InputError
 from orchestrator.policies import Policy, Violation
 from orchestrator.policy_rules import violations_of
 
-_LIMITS: Final = ("max_cost_per_task_usd", "max_latency_ms")
+_LIMITS: Final = (
+    "max_cost_per_task_usd",
+    "max_latency_ms",
+    "max_requests_per_minute",
+    "max_tokens_per_minute",
+)
 _LISTS: Final = ("providers", "models", "regions")
 _REFUSED: Final = "No model that is ready satisfies the policies: {why}. {advice}"
 _ADVICE: Final = "Change the policy file, or make a model ready that it allows."

@@ -1,10 +1,10 @@
 """The rules, read: which of them a model breaks, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from orchestrator.catalogue import ModelEntry
+from orchestrator.catalogue import Limits, ModelEntry
 from orchestrator.models import Usage
 from orchestrator.policies import Policy, Rules, Violation
 from orchestrator.prices import cost_of
@@ -44,6 +44,16 @@ def violations_of(
         yield Violation(
             model=model.id, policy=policy.name, rule=rule, mode=policy.mode, reason=reason
         )
+
+
+def ceilings_of(policies: Iterable[Policy], models: Iterable[ModelEntry]) -> dict[str, Limits]:
+    """The lowest rates that policies allow, by model id; no entry where they state none."""
+    rules = [policy.rules for policy in policies]
+    rpm = min(filter(None, (each.max_requests_per_minute for each in rules)), default=None)
+    tpm = min(filter(None, (each.max_tokens_per_minute for each in rules)), default=None)
+    if rpm is None and tpm is None:
+        return {}
+    return {model.id: Limits(rpm=rpm, tpm=tpm) for model in models}
 
 
 def forecast(model: ModelEntry) -> Decimal:

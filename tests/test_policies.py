@@ -81,6 +81,13 @@ RULES = "org: [{{name: o, rules: {{{}}}}}]"
         (RULES.format("max_latency_ms: -1"), "org.0.rules.max_latency_ms", "-1"),
         (RULES.format("max_cost_per_task_usd: .nan"), "org.0.rules.max_cost_per_task_usd", "nan"),
         (RULES.format("max_cost_per_task_usd: .inf"), "org.0.rules.max_cost_per_task_usd", "inf"),
+        (RULES.format("max_requests_per_minute: 0"), "max_requests_per_minute", "0"),
+        (RULES.format("max_tokens_per_minute: 1.5"), "max_tokens_per_minute", "1.5"),
+        (
+            "org: [{name: o, mode: monitor, rules: {max_requests_per_minute: 9}}]",
+            "org.0",
+            "limits a rate, which is kept by waiting; set its mode to hard instead of monitor",
+        ),
         (RULES.format(""), "org.0.rules", "at least one rule"),
         (RULES.format("max_latency_ms: null"), "org.0.rules", "at least one rule"),
         ("org: [{name: o}]", "org.0.rules", "missing"),

@@ -15,7 +15,14 @@ from orchestrator.engine import Orchestrator
 from orchestrator.errors import InputError, ProviderError
 from orchestrator.models import RunStatus, Settings
 from orchestrator.policies import Policy, Rules
-from tests.fakes import ManualClock, ScriptedProvider, catalogue, model
+from tests.fakes import (
+    LoopClock,
+    ManualClock,
+    ScriptedProvider,
+    catalogue,
+    in_virtual_time,
+    model,
+)
 from tests.policy_sets import forbids, policy_sets
 from tests.stories import Script, asked, cast, score, stage
 
@@ -71,6 +78,25 @@ async def test_a_forbidden_model_is_no_fallback():
     assert state.status is RunStatus.SUCCESS
     assert not asked(models["second"])
     assert asked(models["third"])
+
+
+def test_a_rate_of_a_policy_is_kept_by_waiting():
+    script, asked_at = Script(), []
+
+    def answer(request):
+        asked_at.append(asyncio.get_running_loop().time())
+        return script(request)
+
+    orchestrator = stage(
+        cast(only=answer),
+        policies=[policy("org", max_requests_per_minute=3), policy(max_requests_per_minute=2)],
+        clock=LoopClock(),
+    )
+
+    state = in_virtual_time(orchestrator.run_project("x"))
+
+    assert state.status is RunStatus.SUCCESS
+    assert asked_at == pytest.approx([0, 0, 60, 60, 120])
 
 
 async def test_every_decision_is_a_line_of_the_audit(tmp_path):
