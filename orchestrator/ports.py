@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from orchestrator.events import Event
+from orchestrator.figures import Family
 from orchestrator.models import Reply, Request
 from orchestrator.programs import Ended, Program
 
@@ -45,6 +46,14 @@ class Sandbox(Protocol):
         Raises:
             SandboxRefused: it cannot be kept from harm here, and is not run.
         """
+        ...
+
+
+class MetricsExporter(Protocol):
+    """Somebody who passes figures on."""
+
+    def export(self, families: tuple[Family, ...], *, is_settled: bool) -> None:
+        """Pass on all figures so far; `is_settled` says that a run has just ended."""
         ...
 
 

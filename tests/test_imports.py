@@ -6,6 +6,7 @@ import sys
 import pytest
 
 HEAVY = (
+    *("jsonschema", "prometheus_client"),
     *("anthropic", "google", "openai", "genai_prices", "httpx2"),
     *("grpc", "opentelemetry", "rich", "pytest"),
 )

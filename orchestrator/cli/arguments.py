@@ -53,6 +53,8 @@ class Arguments:
     json: bool
     quiet: bool
     verbose: bool
+    metrics_file: str | None
+    metrics_port: int | None
     tracing: bool
     otlp_endpoint: str | None
     sample_rate: float | None
@@ -204,6 +206,17 @@ def add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--state-dir", metavar="DIR", help="where what outlives a run is kept (the user's state)"
     )
+    group.add_argument(
+        "--metrics-file",
+        metavar="FILE",
+        help="figures of calls and tasks: a .prom or .json file, or - for the standard error",
+    )
+    group.add_argument(
+        "--metrics-port",
+        metavar="PORT",
+        type=_count("--metrics-port"),
+        help="answer Prometheus on this port of the loopback while the run lasts",
+    )
     group.add_argument("--quiet", action="store_true", help="no progress, no notes")
     group.add_argument("--verbose", action="store_true", help="every call and every decision")
 
@@ -276,14 +289,18 @@ _FIXED: Final = {
 """What a run that goes on has from its journal, by the flag that would say otherwise."""
 
 
+def _refuse_other_than_journalled(arguments: Arguments) -> None:
+    for flag, name in _FIXED.items():
+        if getattr(arguments, name) not in {None, False}:
+            raise InputError(
+                f"--resume takes a run up as its journal describes it; leave {flag} out. "
+                "What may change are its limits, models, policies and routing."
+            )
+
+
 def _refuse_contradictions(arguments: Arguments) -> None:
     if arguments.resume is not None:
-        for flag, name in _FIXED.items():
-            if getattr(arguments, name) not in {None, False}:
-                raise InputError(
-                    f"--resume takes a run up as its journal describes it; leave {flag} out. "
-                    "What may change are its limits, models, policies and routing."
-                )
+        _refuse_other_than_journalled(arguments)
     needs_tracing = {
         "--otlp-endpoint": arguments.otlp_endpoint,
         "--sample-rate": arguments.sample_rate,
@@ -297,11 +314,13 @@ def _refuse_contradictions(arguments: Arguments) -> None:
             f"--trace-format {arguments.trace_format} is about the console, but the spans go to "
             f"{arguments.otlp_endpoint!r}; leave one of the two out."
         )
-    if arguments.has_json_on_stderr and arguments.verbose:
-        raise InputError(
-            "--verbose would write among the spans of --trace-format json; leave one of the two "
-            "out."
-        )
+    talking = {"--verbose": arguments.verbose, "--metrics-file -": arguments.metrics_file == "-"}
+    for flag, talks in talking.items():
+        if talks and arguments.has_json_on_stderr:
+            raise InputError(
+                f"{flag} would write among the spans of --trace-format json; leave one of the two "
+                "out."
+            )
     if arguments.plan_only and arguments.output_dir is not None:
         raise InputError("--plan-only writes no files; leave --output-dir out.")
     if arguments.quiet and arguments.verbose:

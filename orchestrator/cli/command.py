@@ -16,6 +16,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.exit_statuses import EXIT_CODES
 from orchestrator.cli.interruption import cancelling_on_signals
 from orchestrator.cli.job import Job
+from orchestrator.cli.metering import metered
 from orchestrator.cli.output_folder import OutputFolder
 from orchestrator.cli.progress import LineProgress
 from orchestrator.engine import Orchestrator
@@ -50,6 +51,7 @@ def do(what: Job, given: Arguments, environ: Mapping[str, str]) -> ExitCode:
         models = [what.catalogue[model] for model in orchestrator.models]
         if given.plan_only:
             return _plan(orchestrator, models, given, what)
+        stack.enter_context(metered(orchestrator.hooks, given))
         output_dir = what.asked.output_dir
         folder = OutputFolder(Path(output_dir)) if output_dir is not None else None
         if folder is not None:
