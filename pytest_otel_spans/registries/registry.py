@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any, Final
 
+from pytest_otel_spans.registries.definitions import groups_of
 from pytest_otel_spans.registries.types import Type, type_of
 
 __all__ = ["ROOT", "Attribute", "EventGroup", "Registry", "RegistryError", "SpanGroup", "resolve"]
@@ -23,7 +25,7 @@ __all__ = ["ROOT", "Attribute", "EventGroup", "Registry", "RegistryError", "Span
 ROOT: Final = "/"
 """What stands among the parents of a span that may be a root."""
 _ANNOTATION: Final = "span_tree"
-_LEVELS: Final = ("required", "conditionally_required", "recommended", "opt_in")
+_REFERENCES: Final = frozenset({"id", "ref", "ref_group"})
 
 
 class RegistryError(ValueError):
@@ -100,7 +102,7 @@ def resolve(documents: Iterable[Any], shown: str) -> Registry:
     Raises:
         RegistryError: They are no registry, or refer to what is in none of them.
     """
-    groups = {group["id"]: group for one in documents for group in _groups(one, shown)}
+    groups = {group["id"]: group for group in _groups(documents, shown)}
     resolver = _Resolver(groups, shown)
     spans = [resolver.span(group) for group in groups.values() if group["type"] == "span"]
     if not spans:
@@ -114,17 +116,11 @@ def resolve(documents: Iterable[Any], shown: str) -> Registry:
     )
 
 
-def _groups(document: Any, shown: str) -> Iterator[Mapping[str, Any]]:
-    if document is None:
-        return
-    groups = document.get("groups") if isinstance(document, Mapping) else None
-    if not isinstance(groups, list):
-        stated = document.get("file_format") if isinstance(document, Mapping) else None
-        aside = (
-            f"; it is of the format {stated}, and groups are what is read here" if stated else ""
-        )
-        raise RegistryError(f"{shown} is no registry: it has no list of `groups`{aside}")
-    for group in groups:
+def _groups(documents: Iterable[Any], shown: str) -> Iterator[Mapping[str, Any]]:
+    found = [groups for one in documents if (groups := groups_of(one)) is not None]
+    if not found:
+        raise RegistryError(f"{shown} is no registry: it has no list of `groups`")
+    for group in chain.from_iterable(found):
         if not isinstance(group, Mapping) or not isinstance(group.get("id"), str):
             raise RegistryError(f"{shown} has a group without an `id`: {group!r:.100}")
         yield {"type": "span", **group}
@@ -136,6 +132,7 @@ class _Resolver:
     def __init__(self, groups: Mapping[str, Mapping[str, Any]], shown: str) -> None:
         self._groups = groups
         self._shown = shown
+        self._asked: set[str] = set()
         self.definitions: dict[str, Attribute] = {}
         for group in groups.values():
             for entry in self._entries(group):
@@ -144,9 +141,10 @@ class _Resolver:
 
     def span(self, group: Mapping[str, Any]) -> SpanGroup:
         tree = _annotation(group)
+        kinds = [str(one.get("span_kind") or "") for one in self._lineage(group)]
         return SpanGroup(
             id=group["id"],
-            kind=str(group.get("span_kind", "internal")),
+            kind=next(filter(None, kinds), "internal"),
             attributes=self._attributes(group),
             events=tuple(group.get("events") or ()),
             name=self._text(tree.get("name"), group),
@@ -159,30 +157,46 @@ class _Resolver:
 
     def _attributes(self, group: Mapping[str, Any]) -> dict[str, Attribute]:
         """Return the attributes of a group: those it extends, its own in their place."""
+        if group["id"] in self._asked:
+            raise self._error(group, "has itself, by a `ref_group`")
+        self._asked.add(group["id"])
         attributes: dict[str, Attribute] = {}
         for one in reversed(self._lineage(group)):
             for entry in self._entries(one):
-                key = entry.get("ref", entry.get("id"))
-                known = attributes.get(key) or self.definitions.get(key)
-                if known is None:
-                    raise self._error(one, f"refers to {key!r}, which {self._nearest(key)}")
-                attributes[known.key] = _overridden(known, entry)
+                if "ref_group" in entry:
+                    attributes |= self._attributes(self._group(entry["ref_group"], one, "has"))
+                else:
+                    attributes |= self._attribute(entry, one, attributes)
+        self._asked.discard(group["id"])
         return attributes
+
+    def _attribute(
+        self, entry: Mapping[str, Any], group: Mapping[str, Any], above: Mapping[str, Attribute]
+    ) -> dict[str, Attribute]:
+        key = entry.get("ref", entry.get("id"))
+        known = above.get(key) or self.definitions.get(key)
+        if known is None:
+            raise self._error(group, f"refers to {key!r}, which {self._nearest(key)}")
+        return {known.key: _overridden(known, entry)}
 
     def _lineage(self, group: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         lineage = [group]
-        while (above := lineage[-1].get("extends")) is not None:
-            if above not in self._groups:
-                raise self._error(lineage[-1], f"extends {above!r}, which is no group of it")
-            if self._groups[above] in lineage:
-                raise self._error(lineage[-1], f"extends {above!r}, which extends it")
-            lineage.append(self._groups[above])
+        while (name := lineage[-1].get("extends")) is not None:
+            above = self._group(name, lineage[-1], "extends")
+            if above in lineage:
+                raise self._error(lineage[-1], f"extends {name!r}, which extends it")
+            lineage.append(above)
         return lineage
+
+    def _group(self, name: Any, asking: Mapping[str, Any], verb: str) -> Mapping[str, Any]:
+        if name not in self._groups:
+            raise self._error(asking, f"{verb} {name!r}, which is no group of it")
+        return self._groups[name]
 
     def _entries(self, group: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         entries = group.get("attributes") or []
         for entry in entries:
-            if not isinstance(entry, Mapping) or not ("id" in entry or "ref" in entry):
+            if not isinstance(entry, Mapping) or not _REFERENCES & entry.keys():
                 raise self._error(
                     group, f"has an attribute with no `id` and no `ref`: {entry!r:.100}"
                 )

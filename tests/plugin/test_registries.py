@@ -333,6 +333,67 @@ def test_the_name_that_says_more_decides_and_then_the_kind(spans: SpanCapture) -
     assert (one.group, one.expected, one.actual) == ("call", "client", "producer")
 
 
+SECOND = """
+file_format: definition/2
+attributes:
+  - {key: order.id, type: string, stability: stable, brief: An order.}
+  - {key: amount, type: double, stability: stable, brief: Euros.}
+  - {key: attempt, type: int, stability: stable, brief: From 1.}
+attribute_groups:
+  - id: all
+    attributes:
+      - {ref: order.id, requirement_level: required}
+spans:
+  - type: order
+    kind: server
+    annotations:
+      span_tree: {name: order, parents: ["/"]}
+    attributes: [{ref_group: all}]
+span_refinements:
+  - id: span.order.paid
+    ref: order
+    annotations:
+      span_tree: {name: "order *"}
+    attributes: [{ref: amount, requirement_level: required}]
+events:
+  - name: retry
+    attributes: [{ref: attempt, requirement_level: required}]
+"""
+
+
+def test_the_second_format_says_the_same(spans: SpanCapture, tmp_path: Path) -> None:
+    path = tmp_path / "registry" / "shop.yaml"
+    path.parent.mkdir()
+    path.write_text(SECOND, encoding="utf-8")
+    path.with_name("manifest.yaml").write_text("schema_url: about:blank", encoding="utf-8")
+    with order() as one:
+        one.add_event("retry", {"attempt": 1})
+
+    assert spans.conforms_to(path.parent)
+
+    paid: list[dict[str, Any]] = [{"order.id": "o-1", "amount": 1.0}, {"amount": 2}]
+    for facts in paid:
+        one = TRACER.start_span("order paid", kind=SpanKind.SERVER, attributes=facts)
+        one.add_event("retry")
+        one.end()
+    assert found(spans, path.parent) == [
+        ("missing", "order paid[0]", "attempt"),
+        ("type", "order paid[1]", "amount"),
+        ("missing", "order paid[1]", "order.id"),
+        ("missing", "order paid[1]", "attempt"),
+    ]
+
+
+def test_a_group_that_has_itself_is_refused(spans: SpanCapture, tmp_path: Path) -> None:
+    with order():
+        pass
+    path = tmp_path / "registry.yaml"
+    path.write_text(SECOND.replace("{ref: order.id, r", "{ref_group: all, r"), encoding="utf-8")
+
+    with pytest.raises(RegistryError, match="the group 'all' has itself"):
+        spans.conforms_to(path)
+
+
 # Registries that say nothing one could use
 
 
@@ -342,7 +403,9 @@ def test_the_name_that_says_more_decides_and_then_the_kind(spans: SpanCapture) -
         ("groups: [", r"is no YAML: line \d: .*expected"),
         ("groups: \0", "is no YAML: unacceptable character #x0000"),
         ("- a list", "is no registry: it has no list of `groups`"),
-        ("file_format: definition/2\nspans: []", "it is of the format definition/2"),
+        ("file_format: definition/2\nspans: []", "has no group of type span"),
+        ("file_format: definition/2\nspans: [{kind: client}]", "no group of .* says which spans"),
+        ("file_format: definition/3\nspans: []", "it has no list of `groups`"),
         ("groups: [{type: span}]", "has a group without an `id`"),
         ("groups: []", "has no group of type span"),
         (SHOP.replace("ref: amount", "ref: amuont"), "refers to 'amuont', .*mean 'amount'"),
