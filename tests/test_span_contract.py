@@ -10,10 +10,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from orchestrator.budget import Budget
 from orchestrator.errors import ProviderError
-from orchestrator.models import Settings
+from orchestrator.models import Request, RunStatus, Settings, Usage
 from orchestrator.policies import Policy, Rules
 from orchestrator.tracing import traced_llm_call, traced_run, traced_task
 from pytest_otel_spans import SpanCapture, SpanSchemaMismatch, assert_span_tree, span
+from tests.fakes import ManualClock, reply
 from tests.span_contract import REGISTRY, broken_promises, keeps_its_promises
 from tests.stories import Script, cast, critique, plan, score, stage
 
@@ -23,51 +24,108 @@ TOO_FAST = ProviderError(
 )
 CHAIN = plan(("a", []), ("b", ["a"]), ("c", []))
 
-STORIES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
-    "success": ({}, {}, {}),
-    "tasks that depend on each other": ({"decompose": CHAIN}, {}, {}),
-    "a validator": ({"decompose": plan(("a", []), validators=["length"])}, {}, {}),
-    "two iterations": ({}, {"evaluate": [score(0.4), score(0.9)]}, {}),
-    "degraded": ({}, {"evaluate": score(0.3)}, {}),
-    "nothing to revise": ({}, {"critique": critique()}, {}),
-    "a retry": ({"generate": [TOO_FAST, "Made it."]}, {}, {}),
-    "a fallback": ({"generate": REFUSED}, {}, {}),
-    "a plan that is no plan": ({"decompose": "A poem."}, {"decompose": "Another poem."}, {}),
-    "a failed task": ({"decompose": CHAIN, "generate": REFUSED}, {"generate": REFUSED}, {}),
-    "an empty answer": ({"generate": ""}, {"generate": ""}, {}),
+CLOCK = ManualClock()
+
+
+def take_long(_request: Request) -> str:
+    CLOCK.advance(2)
+    return "Late."
+
+
+LONG = "A title, and below it more words than a text must have. " * 9
+
+# How each of them ends is checked too: a story that no longer tells what it says holds nothing.
+STORIES: dict[str, tuple[RunStatus, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "success": (RunStatus.SUCCESS, {}, {}, {}),
+    "tasks that depend on each other": (RunStatus.SUCCESS, {"decompose": CHAIN}, {}, {}),
+    "a validator that is content": (
+        RunStatus.SUCCESS,
+        {"decompose": plan(("a", []), validators=["length"]), "revise": LONG},
+        {},
+        {},
+    ),
+    "a validator that is not": (
+        RunStatus.FAILED,
+        {"decompose": plan(("a", []), validators=["length"])},
+        {},
+        {},
+    ),
+    "two iterations": (RunStatus.SUCCESS, {}, {"evaluate": [score(0.4), score(0.9)]}, {}),
+    "degraded": (
+        RunStatus.COMPLETED_DEGRADED,
+        {"evaluate": score(0.3)},
+        {"evaluate": score(0.3)},
+        {},
+    ),
+    "nothing to revise": (RunStatus.SUCCESS, {}, {"critique": critique()}, {}),
+    "a retry": (RunStatus.SUCCESS, {"generate": [TOO_FAST, "Made it."]}, {}, {}),
+    "a fallback": (RunStatus.SUCCESS, {"generate": REFUSED}, {}, {}),
+    "a plan that is no plan": (
+        RunStatus.FAILED,
+        {"decompose": "A poem."},
+        {"decompose": "Another poem."},
+        {},
+    ),
+    "a failed task": (
+        RunStatus.FAILED,
+        {"decompose": CHAIN, "generate": REFUSED},
+        {"generate": REFUSED},
+        {},
+    ),
+    "an empty answer": (RunStatus.FAILED, {"generate": ""}, {"generate": ""}, {}),
     "a blocked provider": (
+        RunStatus.SUCCESS,
         {},
         {},
         {"policies": [Policy(name="no ann", rules=Rules(blocked_providers=("ann_inc",)))]},
     ),
     "nobody is left": (
+        RunStatus.FAILED,
         {},
         {},
         {"policies": [Policy(name="cheap", rules=Rules(max_cost_per_task_usd=0.0041))]},
     ),
     "a call that fails while a low score is mended": (
+        RunStatus.COMPLETED_DEGRADED,
         {"evaluate": [score(0.2), score(0.2), score(0.9)]},
         {"generate": [REFUSED, "Bob's."], "evaluate": score(0.2)},
         {"settings": Settings(max_iterations=3)},
     ),
-    "a pinned author": ({}, {}, {"pins": {"author": "bob"}}),
-    "no money": ({"decompose": CHAIN}, {}, {"budget": Budget(max_usd=Decimal("0.0053"))}),
-    "no time": ({"generate": [TOO_FAST, "Late."]}, {}, {"budget": Budget(max_time_s=1.0)}),
+    "a pinned author": (RunStatus.SUCCESS, {}, {}, {"pins": {"author": "bob"}}),
+    "no money to plan": (
+        RunStatus.BUDGET_EXHAUSTED,
+        {},
+        {},
+        {"budget": Budget(max_usd=Decimal("0.0053"))},
+    ),
+    "no money to finish": (
+        RunStatus.BUDGET_EXHAUSTED,
+        {"decompose": CHAIN, "generate": reply("At length.", usage=Usage(output_tokens=3000))},
+        {},
+        {"budget": Budget(max_usd=Decimal("0.0089"))},
+    ),
+    "no time": (
+        RunStatus.TIMEOUT,
+        {"decompose": CHAIN, "generate": take_long},
+        {},
+        {"budget": Budget(max_time_s=1.0), "clock": CLOCK},
+    ),
 }
 
 
 @pytest.mark.parametrize("story", STORIES)
 async def test_every_span_of_a_run_is_what_the_schema_says(traced: SpanCapture, story: str):
-    ann, bob, facts = STORIES[story]
+    status, ann, bob, facts = STORIES[story]
 
     async with stage(cast(ann=Script(**ann), bob=Script(**bob)), **facts) as orchestrator:
-        await orchestrator.run_project("Make it", "short", project_id="p1")
+        state = await orchestrator.run_project("Make it", "short", project_id="p1")
 
+    assert state.status is status
     assert keeps_its_promises(traced)
 
 
 async def test_a_recovery_within_a_recovery_hangs_under_it(traced: SpanCapture):
-    ann, bob, facts = STORIES["a call that fails while a low score is mended"]
+    _, ann, bob, facts = STORIES["a call that fails while a low score is mended"]
 
     async with stage(cast(ann=Script(**ann), bob=Script(**bob)), **facts) as orchestrator:
         await orchestrator.run_project("Make it", "short", project_id="p1")
