@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from orchestrator import spans as names
 from orchestrator.models import Prompt, Reply, Usage
 from orchestrator.tracing import TracingConfig, configure_tracing, record_content, traced_llm_call
+from orchestrator.tracing.content import LONGEST
 
 pytestmark = pytest.mark.usefixtures("tracing_off")
 
@@ -20,7 +21,7 @@ REPLY = Reply(
 )
 
 
-def content_with(capture, monkeypatch, variable=None):
+def content_with(capture, monkeypatch, variable=None, prompt=PROMPT):
     """What one call says with content captured in this way: on its span, and in its events."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
@@ -31,7 +32,7 @@ def content_with(capture, monkeypatch, variable=None):
     configure_tracing(cfg, tracer_provider=provider)
 
     with traced_llm_call("m", "generate") as span:
-        record_content(span, PROMPT, REPLY)
+        record_content(span, prompt, REPLY)
 
     (call,) = exporter.get_finished_spans()
     return call.attributes, [event.name for event in call.events]
@@ -77,6 +78,18 @@ def test_content_is_json_with_its_keys_redacted(monkeypatch):
             "finish_reason": "stop",
         }
     ]
+
+
+def test_a_long_text_is_cut_where_no_half_of_a_key_is_left(monkeypatch):
+    room = LONGEST - len(KEY) // 2
+    prompt = Prompt(system="", text=f"{'word ' * (room // 5)}{KEY} and on")
+
+    attributes, _ = content_with("SPAN_ONLY", monkeypatch, prompt=prompt)
+
+    (message,) = json.loads(attributes[names.GEN_AI_INPUT_MESSAGES])
+    (part,) = message["parts"]
+    assert len(part["content"]) == LONGEST
+    assert "sk-" not in part["content"]
 
 
 def test_recording_content_while_tracing_is_off_does_nothing():

@@ -105,12 +105,12 @@ def test_a_span_that_has_said_that_it_was_cancelled_records_no_other_exception(f
 
 def test_a_failure_without_an_exception_is_told(finished):
     with traced_task("t1", "writing") as span:
-        span.fail("budget_exceeded", "The budget of $1 is spent.")
+        span.fail("budget_exceeded", f"The budget of {KEY} is spent.")
         span.fail("timeout", "A second word changes nothing.")
 
     span = finished()["task:t1"]
     assert span.attributes[names.ERROR_TYPE] == "budget_exceeded"
-    assert span.status.description == "The budget of $1 is spent."
+    assert span.status.description == "The budget of [redacted] is spent."
     assert span.events == ()
 
 
@@ -130,3 +130,33 @@ def test_a_group_of_exceptions_that_were_recorded_is_not_recorded_again(finished
     root = finished()["run_project"]
     assert root.attributes[names.ERROR_TYPE] == "invalid_output"
     assert root.events == ()
+
+
+def test_a_group_is_recorded_where_any_of_it_is_new(finished):
+    def old():
+        with traced_llm_call("m", "generate"):
+            raise seen
+
+    seen = InvalidOutput("It is empty.")
+    with pytest.raises(InvalidOutput):
+        old()
+    with pytest.raises(ExceptionGroup), traced_run("p1"):
+        raise ExceptionGroup("both", [seen, InvalidOutput("It is cut off.")])
+
+    assert [event.name for event in finished()["run_project"].events] == ["exception"]
+
+
+def test_a_deep_stack_is_told_from_its_innermost_frames(finished):
+    def dive(depth):
+        if depth:
+            dive(depth - 1)
+        raise InvalidOutput("It is too deep.")
+
+    with pytest.raises(InvalidOutput), traced_task("t1", "writing"):
+        dive(80)
+
+    (event,) = finished()["task:t1"].events
+    *frames, last = event.attributes[names.EXCEPTION_STACKTRACE].splitlines()
+    assert len(frames) == 50
+    assert all("in dive" in frame for frame in frames)
+    assert last == "orchestrator.errors.InvalidOutput: It is too deep."

@@ -124,6 +124,18 @@ def test_a_call_that_failed_is_measured_with_the_code_of_its_failure():
     ]
 
 
+def test_a_duration_is_in_seconds_and_holds_the_waits_between_attempts():
+    points, _ = told("""
+        metrics.set_meter_provider(MeterProvider([reader]))
+        limited = ProviderError(
+            "Slow down.", code="rate_limit_exceeded", retryable=True, retry_after_s=2.0
+        )
+        tell(reader, run({"generate": [limited, "Made it."]}, {}))
+    """)
+
+    assert sum(point["sum"] for point in points if point["unit"] == "s") == 2.0
+
+
 def test_a_call_that_nothing_was_sent_for_is_not_measured():
     points, _ = told("""
         metrics.set_meter_provider(MeterProvider([reader]))
