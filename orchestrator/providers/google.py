@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from orchestrator.models import Reply, Request, Usage
 from orchestrator.providers.refusals import Refusal
-from orchestrator.providers.remote import RemoteProvider, Sdk, count
+from orchestrator.providers.remote import RemoteProvider, Sdk, count, trust
 
 if TYPE_CHECKING:
     import httpx2
@@ -70,6 +70,9 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
                 base_url=_VERSION.sub("", self.base_url),
                 api_version=version[1] if version else None,
                 httpx_async_client=http,
+                # For what it opens beside: connections that are never used.
+                client_args={"verify": trust()},
+                async_client_args={"ssl": trust()},
             ),
         )
 

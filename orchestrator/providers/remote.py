@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
@@ -16,6 +17,8 @@ from orchestrator.providers import access, refusals
 from orchestrator.providers.refusals import Refusal
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 Client = TypeVar("Client")
@@ -175,7 +178,8 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
 
         # Every request passes its own timeout. A redirection is not followed: vendors make none,
         # and not every header that carries a key would stay behind.
-        self._http = httpx2.AsyncClient(event_hooks={"request": [_watch]}, timeout=None)
+        hooks = {"request": [_watch]}
+        self._http = httpx2.AsyncClient(event_hooks=hooks, timeout=None, verify=trust())
         return self._open(self._http)
 
     async def _sent(self, send: Callable[[Client], Awaitable[Sent]], timeout_s: float) -> Sent:
@@ -216,6 +220,14 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
         except (AttributeError, IndexError, TypeError, ValueError):
             pass
         raise refusals.unreadable(self._entry, self.server[0])
+
+
+@cache  # reading the system's certificates is dear, and the same for every connection
+def trust() -> "ssl.SSLContext":
+    """Whom encrypted connections believe."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def count(tokens: int | None) -> int:
