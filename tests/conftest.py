@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 
 
 _numbers: Final = count()
+
+# Trees of 20,000 spans stand at once: at its usual pace the collector walks them again and again.
+gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector never look again at what was imported."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
