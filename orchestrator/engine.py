@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
-from orchestrator import audit, prices, providers, run_span, streaming, tracing, validators
+from orchestrator import (
+    audit,
+    prices,
+    providers,
+    run_span,
+    streaming,
+    telemetry_store,
+    tracing,
+    validators,
+)
 from orchestrator.audit import AuditLog
 from orchestrator.breaker import Breakers
 from orchestrator.budget import Budget
@@ -92,7 +101,8 @@ class Orchestrator:
         prices.refuse_unpriced(ready)
         refuse_unsatisfiable(policies, ready)
         self._audit = AuditLog(state_dir / audit.FILE_NAME) if state_dir and policies else None
-        telemetry = TelemetryCollector()
+        telemetry, keepers = telemetry_store.opened(state_dir, catalogue)
+        own_hooks = [telemetry, *keepers, *([self._audit] if self._audit else ())]
         self._house = House(
             catalogue=catalogue,
             providers=connected,
@@ -104,7 +114,7 @@ class Orchestrator:
             telemetry=telemetry,
             breakers=Breakers(clock),
             limits=RateLimits(catalogue, clock, ceilings_of(policies, catalogue.entries())),
-            hooks=HookRegistry([telemetry, *([self._audit] if self._audit else ()), *hooks]),
+            hooks=HookRegistry([*own_hooks, *hooks]),
             clock=clock,
             sandbox=sandbox or Bubblewrap(),
             state_dir=state_dir,

@@ -1,97 +1,116 @@
 """What is known of each model by having used it: calls, failures, latency, cost, quality."""
 
-import math
-from collections import defaultdict, deque
-from dataclasses import dataclass, field
-from decimal import Decimal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from orchestrator.events import AttemptScored, CallCompleted, Event
+from orchestrator.models import CallType
+from orchestrator.tallies import Counts, Tally, moving_average, p95
 
-EMA_WEIGHT: Final = 0.2
-"""How much the newest call counts in the moving average of latency."""
+WRITING: Final[frozenset[CallType]] = frozenset({"generate", "revise"})
+"""Calls whose cost tells what a model costs: a score is short, whoever gives it."""
 
-LATENCY_WINDOW: Final = 256
-"""The 95th percentile is that of so many calls, the last ones; memory is bounded by it."""
+CANCELLED: Final = "cancelled"
+
+_NOTHING: Final[Mapping[str, Tally]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """What is known of one model; None is what was never measured.
 
-    Latencies are those of calls that succeeded: a refusal comes back fast and says nothing.
+    Counts fade with time and need not be whole. Latencies are those of calls that succeeded: a
+    refusal comes back fast and says nothing.
     """
 
-    calls: int = 0
-    failures: int = 0
+    calls: float = 0.0
+    failures: float = 0.0
     ema_latency_ms: float | None = None
     p95_latency_ms: float | None = None
-    cost_usd: Decimal = Decimal(0)
-    scores: int = 0
+    cost_usd: float = 0.0
+    drafts: float = 0.0
+    """How many of its calls wrote something."""
+    draft_cost_usd: float | None = None
+    """The mean cost of those."""
+    scores: float = 0.0
     """How many of its attempts were judged."""
     quality: float | None = None
     """The mean of those scores, 0 to 1."""
 
 
-@dataclass(slots=True)
-class _Tally:
-    calls: int = 0
-    failures: int = 0
-    ema_latency_ms: float | None = None
-    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCY_WINDOW))
-    cost_usd: Decimal = Decimal(0)
-    scores: int = 0
-    score_sum: float = 0.0
-
-
 class TelemetryCollector:
-    """A hook that keeps a tally of every model."""
+    """A hook that keeps a tally of every model.
 
-    def __init__(self) -> None:
-        self._tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+    Args:
+        past: what earlier processes measured, by model id.
+        now: the wall clock, by which measurements fade.
+    """
+
+    def __init__(
+        self, past: Mapping[str, Tally] = _NOTHING, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._now = now
+        self._known = dict(past)
+        self._fresh: dict[str, Tally] = {}
+        self._retold: set[tuple[str, str | None]] = set()
 
     def __call__(self, event: Event, /) -> None:
-        """Take note of calls that ended and of attempts that were judged."""
+        """Take note of calls that ended and of attempts that were judged.
+
+        What the journal tells again was measured when it happened, and a call for which nobody was
+        asked, or which was cancelled, says nothing of its model.
+        """
         if isinstance(event, CallCompleted):
-            if event.is_retold:
-                return  # it says nothing of how the model is now
-            self._count(self._tallies[event.model], event)
-        elif isinstance(event, AttemptScored):
-            tally = self._tallies[event.model]
-            tally.scores += 1
-            tally.score_sum += event.score
+            if event.call_type == "evaluate":
+                place = (event.project_id, event.task_id)
+                (self._retold.add if event.is_retold else self._retold.discard)(place)
+            if event.attempts and not event.is_retold and event.error_type != CANCELLED:
+                self._add(event.model, *_measured(event))
+        elif isinstance(event, AttemptScored) and self._is_new(event):
+            self._add(event.model, Counts(scores=1, score_sum=event.score), [])
 
     def profile(self, model_id: str) -> Profile:
         """What is known of this model so far; of a stranger, nothing."""
-        tally = self._tallies.get(model_id, _Tally())
+        tally = self._known.get(model_id)
+        if tally is None:
+            return Profile()
+        tally.fade(self._now())
+        counts = tally.counts
         return Profile(
-            calls=tally.calls,
-            failures=tally.failures,
-            ema_latency_ms=tally.ema_latency_ms,
-            p95_latency_ms=_p95(tally.latencies_ms),
-            cost_usd=tally.cost_usd,
-            scores=tally.scores,
-            quality=tally.score_sum / tally.scores if tally.scores else None,
+            calls=counts.calls,
+            failures=counts.failures,
+            ema_latency_ms=moving_average(tally.latencies_ms),
+            p95_latency_ms=p95(tally.latencies_ms),
+            cost_usd=counts.cost_usd,
+            drafts=counts.drafts,
+            draft_cost_usd=counts.draft_cost_usd / counts.drafts if counts.drafts else None,
+            scores=counts.scores,
+            quality=counts.score_sum / counts.scores if counts.scores else None,
         )
 
-    @staticmethod
-    def _count(tally: _Tally, call: CallCompleted) -> None:
-        tally.calls += 1
-        tally.cost_usd += call.cost_usd
-        if call.error_type is not None:
-            tally.failures += 1
-            return
-        tally.latencies_ms.append(call.latency_ms)
-        before = tally.ema_latency_ms
-        tally.ema_latency_ms = (
-            call.latency_ms
-            if before is None
-            else EMA_WEIGHT * call.latency_ms + (1 - EMA_WEIGHT) * before
-        )
+    def take_fresh(self) -> dict[str, Tally]:
+        """What was measured since this was last asked, by model id."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+    def _is_new(self, scored: AttemptScored) -> bool:
+        return (scored.project_id, scored.task_id) not in self._retold
+
+    def _add(self, model_id: str, counts: Counts, latencies_ms: list[float]) -> None:
+        now_s = self._now()
+        for tallies in (self._known, self._fresh):
+            tally = tallies.setdefault(model_id, Tally(as_of_s=now_s))
+            tally.add(counts, latencies_ms, now_s)
 
 
-def _p95(latencies_ms: deque[float]) -> float | None:
-    """The nearest rank: the smallest measured latency that 95 % of the calls do not exceed."""
-    if not latencies_ms:
-        return None
-    return sorted(latencies_ms)[math.ceil(0.95 * len(latencies_ms)) - 1]
+def _measured(call: CallCompleted) -> tuple[Counts, list[float]]:
+    cost_usd = float(call.cost_usd)
+    if call.error_type is not None:
+        return Counts(calls=1, failures=1, cost_usd=cost_usd), []
+    if call.call_type not in WRITING:
+        return Counts(calls=1, cost_usd=cost_usd), [call.latency_ms]
+    counts = Counts(calls=1, cost_usd=cost_usd, drafts=1, draft_cost_usd=cost_usd)
+    return counts, [call.latency_ms]

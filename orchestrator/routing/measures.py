@@ -8,7 +8,7 @@ from orchestrator.routing.backends import Candidate
 from orchestrator.telemetry import Profile
 
 PRIOR_WEIGHT: Final = 3
-"""The catalogue's quality counts as much as so many scores."""
+"""What the catalogue says counts as much as so many measurements."""
 
 
 def candidate(model: ModelEntry, profile: Profile, rank: int) -> Candidate:
@@ -17,7 +17,7 @@ def candidate(model: ModelEntry, profile: Profile, rank: int) -> Candidate:
         model=model.id,
         quality=expected_quality(model, profile),
         latency_s=_latency_ms(model, profile) / 1000,
-        cost_usd=float(forecast(model)),
+        cost_usd=_expected_cost(model, profile),
         rank=rank,
     )
 
@@ -31,6 +31,12 @@ def expected_quality(model: ModelEntry, profile: Profile) -> float:
     quality = (PRIOR_WEIGHT * model.quality + measured) / (PRIOR_WEIGHT + profile.scores)
     successes = profile.calls - profile.failures
     return quality * (PRIOR_WEIGHT + successes) / (PRIOR_WEIGHT + profile.calls)
+
+
+def _expected_cost(model: ModelEntry, profile: Profile) -> float:
+    """Dollars for a typical call, moved by what its drafts did cost."""
+    measured = (profile.draft_cost_usd or 0.0) * profile.drafts
+    return (PRIOR_WEIGHT * float(forecast(model)) + measured) / (PRIOR_WEIGHT + profile.drafts)
 
 
 def _latency_ms(model: ModelEntry, profile: Profile) -> float:
