@@ -70,12 +70,11 @@ def make(path: Path) -> Pen:
     """
     with _said(path, "be made"):
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        connection = _connected(path)
-        with connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute(_TABLE)
-    return Pen(connection)
+        return Pen(_connected(path))
 
 
 def reopen(path: Path) -> tuple[Pen, list[Line]]:
@@ -95,22 +94,39 @@ def read(path: Path) -> list[Line]:
     Raises:
         InputError: it is damaged, of another version, or no journal at all.
     """
-    with _said(path, "be opened"):
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    with closing(connection):
+    with closing(_opened(path)) as connection:
         return list(_lines(connection, path))
+
+
+def remove(path: Path) -> None:
+    """Throw a journal away, with what SQLite keeps beside it."""
+    for each in (path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))):
+        each.unlink(missing_ok=True)
 
 
 def is_blank(path: Path) -> bool:
     """Whether nothing was written yet: its process ended too early for that."""
     if not path.stat().st_size:
         return True
-    with (
-        _said(path, "be read"),
-        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection,
-    ):
+    with closing(_opened(path)) as connection, _said(path, "be read"):
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         return not tables or not connection.execute("SELECT count(*) FROM entries").fetchone()[0]
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open it for reading; writing too, where that is allowed, so that nothing is left behind."""
+    with _said(path, "be opened"):
+        for mode in ("rw", "ro"):
+            connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True)
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master")
+            except sqlite3.Error:
+                connection.close()
+                if mode == "ro":
+                    raise
+            else:
+                break
+    return connection
 
 
 def _connected(path: Path) -> sqlite3.Connection:

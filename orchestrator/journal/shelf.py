@@ -127,7 +127,7 @@ class Shelf:
         if settled is None or settled.status not in (*FINISHED, RunStatus.FAILED):
             return False
         with self._locked(path.stem):
-            path.unlink()
+            book.remove(path)
             self._lock_path(path.stem).unlink()
         return True
 
