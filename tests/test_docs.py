@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,7 @@ IMPORTS = "# imports\n"
 SNAPSHOT = "# spans v1\n"
 HABITS = "Coming from `get_finished_spans()`"
 HABITS_FILE = "test_old_habits.py"
+UNASKED = {one.name for one in entry_points(group="pytest11")} - {"otel_spans"}
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 SECTION = re.compile(r"^-+ [^-\n]+ -+\n", re.MULTILINE)
 
@@ -244,7 +246,8 @@ def test_the_commands_are_those_of_this_package() -> None:
 def test_the_plugin_is_off_where_the_page_says_so(page: Run) -> None:
     assert "`-p no:otel_spans`" in TEXT
 
-    said = output(page.folder, "test_shop.py", "-p", "no:otel_spans")
+    strangers = [word for name in UNASKED for word in ("-p", f"no:{name}")]
+    said = output(page.folder, "test_shop.py", "-p", "no:otel_spans", *strangers)
 
     assert "fixture 'spans' not found" in said
 
@@ -337,7 +340,8 @@ def test_everything_of_a_span_is_in_the_reference() -> None:
 
 
 def test_every_fixture_is_in_the_reference(page: Run) -> None:
-    said = output(page.folder, "--fixtures", "test_shop.py")
+    alone = ("-p", "otel_spans", "--fixtures", "test_shop.py")
+    said = output(page.folder, *alone, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 
     ours = re.findall(r"^(\w+) -- \S*pytest_otel_spans/plugin\.py", said, re.MULTILINE)
     assert entries("Fixtures") == set(ours)
