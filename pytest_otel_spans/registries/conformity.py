@@ -73,6 +73,7 @@ class Judge:
         self._registry = registry
         self._named = [(name, registry.spans[id_]) for name, id_ in groups.items()]
         self._named += [(one.name, one) for one in registry.spans.values() if one.name is not None]
+        self._groups: dict[tuple[str, str], SpanGroup | None] = {}
         self._events: dict[str, list[EventGroup]] = {}
         for event in registry.events.values():
             self._events.setdefault(event.name, []).append(event)
@@ -95,12 +96,18 @@ class Judge:
 
     def group_of(self, node: SpanNode) -> SpanGroup | None:
         """Return the group of a span: of those for its name the nearest, then that of its kind."""
-        fitting = [one for one in self._named if name_matches(one[0], node.name)]
+        known = (node.name, node.kind)
+        if known not in self._groups:
+            self._groups[known] = self._find(*known)
+        return self._groups[known]
+
+    def _find(self, span: str, kind: str) -> SpanGroup | None:
+        fitting = [one for one in self._named if name_matches(one[0], span)]
         if not fitting:
             return None
         nearest = max(_nearness(name) for name, _ in fitting)
         groups = [group for name, group in fitting if _nearness(name) == nearest]
-        return next((one for one in groups if one.kind == node.kind), groups[0])
+        return next((one for one in groups if one.kind == kind), groups[0])
 
     def deviations(self, node: SpanNode) -> Iterator[Deviation]:
         """Yield what is wrong with one span."""
@@ -171,6 +178,9 @@ class Judge:
             )
 
         for key, value in attributes.items():
+            attribute = known.get(key)
+            if attribute is not None and attribute.takes(value):
+                continue
             attribute = _defined(key, known)
             if attribute is None:
                 yield deviation("key", key, _defined(key, self._registry.attributes), value)
@@ -179,8 +189,7 @@ class Judge:
             elif attribute.value is not None and attribute.value != value:
                 yield deviation("value", key, attribute.value, value)
         for key, attribute in known.items():
-            needed = attribute.level == "required" and not attribute.type.is_template
-            if needed and not may_lack and key not in attributes:
+            if attribute.is_needed and key not in attributes and not may_lack:
                 yield deviation("missing", key, attribute.type.text, absent)
 
 

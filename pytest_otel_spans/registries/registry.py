@@ -48,6 +48,15 @@ class Attribute:
     level: str = "recommended"
     value: Any = None
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether it must be there."""
+        return self.level == "required" and not self.type.is_template
+
+    def takes(self, value: Any) -> bool:
+        """Whether it may have the value, where it is no template: those have keys of their own."""
+        return not self.type.is_template and self.type.holds(value) and self.value in (None, value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventGroup:

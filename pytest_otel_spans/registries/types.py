@@ -44,7 +44,7 @@ class Type:
         return self._is_one(value)
 
     def _is_one(self, value: Any) -> bool:
-        return not self.families or family(value) in self.families
+        return type(value) in self.families or not self.families or family(value) in self.families
 
 
 def type_of(written: Any) -> Type | None:
