@@ -34,10 +34,15 @@ def call_too_fast(_request):
     )
 
 
-async def tell(ann: Script, bob: Script | None = None, **facts) -> RunStatus:
+async def tell(
+    ann: Script, bob: Script | None = None, *, resuming: bool = False, **facts
+) -> RunStatus:
     """Run the project of a story, which ann writes and bob reviews; return how it ended."""
     async with stage(cast(ann=ann, bob=bob or Script(critique=NO_POINTS)), **facts) as orchestrator:
-        state = await orchestrator.run_project("Make it", "short", project_id="p1")
+        if resuming:
+            state = await orchestrator.resume_project("p1")
+        else:
+            state = await orchestrator.run_project("Make it", "short", project_id="p1")
     return state.status
 
 
@@ -157,6 +162,38 @@ async def test_a_cancelled_run(traced: SpanCapture, span_snapshot: SpanSnapshot)
     with pytest.raises(asyncio.CancelledError):
         await run
 
+    assert traced == span_snapshot
+
+
+async def test_a_resumed_run(traced: SpanCapture, span_snapshot: SpanSnapshot, tmp_path: Path):
+    is_reviewing = asyncio.Event()
+
+    async def review_for_ever(_request):
+        is_reviewing.set()
+        await asyncio.Event().wait()
+
+    two_tasks = plan(("a", []), ("b", ["a"]))
+    slow = Script(critique=[NO_POINTS, review_for_ever])
+    run = asyncio.create_task(tell(Script(decompose=two_tasks), slow, state_dir=tmp_path))
+    await is_reviewing.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    status = await tell(Script(), resuming=True, state_dir=tmp_path)
+
+    assert status is RunStatus.SUCCESS
+    assert traced == span_snapshot
+
+
+async def test_a_replayed_run(traced: SpanCapture, span_snapshot: SpanSnapshot, tmp_path: Path):
+    await tell(Script(), state_dir=tmp_path)
+    traced.clear()
+
+    async with stage(cast(ann=Script(), bob=Script()), state_dir=tmp_path) as orchestrator:
+        state = await orchestrator.replay_project("p1")
+
+    assert state.status is RunStatus.SUCCESS
     assert traced == span_snapshot
 
 
