@@ -4,10 +4,30 @@ from decimal import Decimal
 
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import PolicyViolation
+from orchestrator.events import Event, NobodyChosen
 from orchestrator.journal import Journal
-from orchestrator.journal.entries import Chosen
+from orchestrator.journal.entries import Chosen, Unfilled
 from orchestrator.models import Prompt, Role
+from orchestrator.ports import Hook
 from orchestrator.routing import Choice, Router
+
+
+def vacancies_kept(journal: Journal, project_id: str) -> Hook:
+    """A hook that keeps in a run's journal whom nobody could be chosen for."""
+
+    def keep(event: Event) -> None:
+        if isinstance(event, NobodyChosen) and event.project_id == project_id:
+            journal.note(
+                Unfilled(
+                    task_id=event.task_id,
+                    role=event.role,
+                    error_type=event.error_type,
+                    reason=event.reason,
+                    contenders=event.contenders,
+                )
+            )
+
+    return keep
 
 
 class Casting:

@@ -22,6 +22,7 @@ from orchestrator import (
 from orchestrator.audit import AuditLog
 from orchestrator.breaker import Breakers
 from orchestrator.budget import Budget
+from orchestrator.casting import vacancies_kept
 from orchestrator.catalogue import Catalogue, shipped_catalogue
 from orchestrator.clock import SystemClock
 from orchestrator.errors import InputError
@@ -238,7 +239,10 @@ class Orchestrator:
         await shop.hooks.emit(ProjectStarted(project_id=project_id, brief=brief))
         with tracing.traced_run(project_id, _resumed_from(journal)) as span:
             try:
-                with shop.hooks.listening(budget_told_to(span, project_id)):
+                with (
+                    shop.hooks.listening(budget_told_to(span, project_id)),
+                    shop.hooks.listening(vacancies_kept(journal, project_id)),
+                ):
                     state = await run.execute(opening(house, shop, tracing.traceparent_of(span)))
             except asyncio.CancelledError:
                 await self._settle(run.cancelled(), span, journal)

@@ -77,6 +77,17 @@ class Chosen(_Entry):
     contenders: tuple[Contender, ...]
 
 
+class Unfilled(_Entry):
+    """Nobody could serve, and why; `task_id` is None while planning."""
+
+    kind: Literal["unfilled"] = "unfilled"
+    task_id: str | None
+    role: Role
+    error_type: str
+    reason: str
+    contenders: tuple[Contender, ...]
+
+
 class Asked(_Entry):
     """A request is about to leave; until its call has ended it counts as the most it may cost."""
 
@@ -149,7 +160,8 @@ class Settled(_Entry):
     duration_s: float
 
 
-Entry = Began | Planned | Chosen | Asked | Answered | Failed | Checked | TaskEnded | Settled
+Decision = Chosen | Unfilled
+Entry = Began | Planned | Decision | Asked | Answered | Failed | Checked | TaskEnded | Settled
 
 READ: Final[TypeAdapter[Entry]] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 """Checks an entry that comes from a file."""

@@ -13,10 +13,12 @@ from orchestrator.journal.entries import (
     Began,
     Checked,
     Chosen,
+    Decision,
     Failed,
     Planned,
     Settled,
     TaskEnded,
+    Unfilled,
 )
 from orchestrator.models import (
     USABLE,
@@ -62,6 +64,8 @@ class History:
     outcomes: Mapping[str, Sequence[Answered | Failed]] = field(default_factory=dict)
     """What came of each call, by its identity, in order."""
     choices: Mapping[tuple[Place, Role], Sequence[Chosen]] = field(default_factory=dict)
+    decisions: Sequence[Decision] = ()
+    """Every choice of a model by any run of the project, and every one that came to nothing."""
     checks: Mapping[tuple[str, int, str], Sequence[Checked]] = field(default_factory=dict)
     """Verdicts by task, iteration and validator, in order."""
     last_call: int = 0
@@ -153,6 +157,7 @@ class _Teller:
         self._outcomes: defaultdict[str, list[Answered | Failed]] = defaultdict(list)
         self._choices: defaultdict[tuple[Place, Role], list[Chosen]] = defaultdict(list)
         self._checks: defaultdict[tuple[str, int, str], list[Checked]] = defaultdict(list)
+        self._decisions: list[Decision] = []
         self._under_way: defaultdict[int, list[Asked]] = defaultdict(list)
         self._ended: set[int] = set()
         self._cost = self._estimated = Decimal(0)
@@ -169,8 +174,8 @@ class _Teller:
                 self._begin(entry)
             case Planned():
                 self._so_far = replace(self._so_far, plan=entry.plan)
-            case Chosen():
-                self._choices[entry.task_id, entry.role].append(entry)
+            case Chosen() | Unfilled():
+                self._decide(entry)
             case Asked():
                 self._under_way[entry.call].append(entry)
                 self._calls.add(entry.call)
@@ -197,6 +202,11 @@ class _Teller:
         self._checks = defaultdict(list, {key: list(v) for key, v in before.checks.items()})
         self._earlier_s += self._last_s
         self._so_far = replace(self._so_far, last=entry, settled=None)
+
+    def _decide(self, entry: Decision) -> None:
+        self._decisions.append(entry)
+        if isinstance(entry, Chosen):
+            self._choices[entry.task_id, entry.role].append(entry)
 
     def _end(self, entry: Answered | Failed) -> None:
         if entry.call in self._ended:
@@ -232,6 +242,7 @@ class _Teller:
             spans=dict(self._spans),
             outcomes=dict(self._outcomes),
             choices=dict(self._choices),
+            decisions=tuple(self._decisions),
             checks=dict(self._checks),
             last_call=max(self._ended | self._under_way.keys(), default=0),
             spending=Spending(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = {
     "doctor": "say which models are ready, and what the others lack",
+    "explain": "say which models were looked at for each task, and why who was chosen",
     "policies": "find contradictions in a policy file (policies lint FILE)",
     "replay": "run a project from its journal alone, asking nobody",
     "show": "show what a project has come to",
