@@ -8,6 +8,8 @@ import sys
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from orchestrator.tracing import (
     TracingConfig,
@@ -16,6 +18,7 @@ from orchestrator.tracing import (
     traced_run,
     traced_task,
 )
+from orchestrator.tracing.delivery import Delivery
 from tests.processes import ENVIRON, fresh
 from tests.receivers import http_receiver, receiver, refusing
 
@@ -120,3 +123,51 @@ def test_warnings_of_other_exporters_are_not_swallowed(caplog):
         "theirs",
         "2 of 2 spans were lost",
     ]
+
+
+class Moody(SpanExporter):
+    """Takes a batch or raises, as scripted."""
+
+    def __init__(self, *moods: Exception | None) -> None:
+        self._moods = list(moods)
+
+    def export(self, spans):
+        if mood := self._moods.pop(0):
+            raise mood
+        return SpanExportResult.SUCCESS
+
+
+def test_the_reason_of_a_loss_is_one_that_still_holds(caplog):
+    exporter = Moody(RuntimeError("at first"), None, RuntimeError("in the end"))
+    delivery = Delivery(exporter, to="http://h", environ={})
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(delivery)
+
+    for _ in range(3):
+        provider.get_tracer("host").start_span("work").end()
+        provider.force_flush()
+    assert delivery.close(5) == 2
+
+    assert "(RuntimeError: in the end)." in caplog.text
+
+
+class RecordsOnly(Sampler):
+    """Has spans recorded for the host's own processors, and exported by nobody."""
+
+    def should_sample(self, parent_context, trace_id, name, *args, **kwargs):
+        return SamplingResult(Decision.RECORD_ONLY)
+
+    def get_description(self):
+        return "RecordsOnly"
+
+
+def test_what_is_recorded_without_being_sampled_is_no_loss():
+    with receiver() as server:
+        cfg = TracingConfig(enabled=True, otlp_endpoint=f"http://{server.endpoint}")
+        provider = TracerProvider(sampler=RecordsOnly(), shutdown_on_exit=False)
+        configure_tracing(cfg, tracer_provider=provider)
+        with traced_run("p1") as root, traced_task("t1", "writing"):
+            assert root.is_recording()
+
+        assert shutdown_tracing(10)
+        assert server.spans == []
