@@ -1,5 +1,7 @@
 """Configuration: what the user and the environment say about tracing never harms a run."""
 
+import json
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -164,6 +166,22 @@ def test_configuring_twice_changes_nothing(memory):
         pass
 
     assert len(exporter.get_finished_spans()) == 1
+
+
+def test_another_configuration_takes_the_place_of_our_own_provider():
+    done = fresh("""
+        for name in ("one", "two"):
+            cfg = TracingConfig(enabled=True, service_name=name, trace_format="json")
+            configure_tracing(cfg)
+            with traced_run(name):
+                pass
+    """)
+
+    services = [
+        json.loads(line)["resource"]["attributes"]["service.name"]
+        for line in done.stderr.splitlines()
+    ]
+    assert services == ["one", "two"]
 
 
 def test_disabling_after_enabling_ends_the_spans_and_leaves_the_host_alone(memory):

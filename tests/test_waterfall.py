@@ -185,6 +185,22 @@ def test_an_answer_from_the_cache_is_counted_beside_the_calls():
     assert told.text()[3] == "1 call, 100 tokens in, 20 out; 1 answer from the cache"
 
 
+@pytest.mark.parametrize(
+    ("cumulative", "said"), [(0.0431, "  resumed, $0.0431 in all"), (0.0, "  resumed")]
+)
+def test_a_resumed_run_says_what_the_project_has_cost_in_all(cumulative, said):
+    told = Story()
+    facts = {
+        "orchestrator__resumed": True,
+        "orchestrator__cost__cumulative_usd": cumulative,
+        "project_id": "demo",
+        "status": "SUCCESS",
+    }
+    told.span("run_project", 0, 100, **facts)
+
+    assert told.text()[0] == f"run demo  SUCCESS  100 ms{said}"
+
+
 def test_a_ranking_says_which_calls_the_run_waited_for(story):
     lines = story.text()
     slowest = lines[lines.index("Slowest calls") + 1 :][:5]

@@ -53,10 +53,19 @@ def _ending(trace: Trace, width: int) -> Line:
         Part(f"  {_status(root)}" if _status(root) else "", BAD if root.failed else GOOD),
         Part(f"  {duration(root.duration_ns)}"),
         Part(f"  {usd(cost, estimated)}" if cost else ""),
+        Part(_resumption(root), QUIET),
     )
     name = _RUN if root.name == spans.SPAN_RUN_PROJECT else root.name
     known = f"{name} {root.attributes.get(spans.PROJECT_ID, '')}"
     return (Part(line(known, width - length(told)), "bold"), *told)
+
+
+def _resumption(root: SpanRecord) -> str:
+    """What the project has cost over all its runs, where this one took up an earlier one."""
+    if not root.attributes.get(spans.RESUMED):
+        return ""
+    in_all = Decimal(repr(root.attributes.get(spans.COST_CUMULATIVE_USD, 0.0)))
+    return f"  resumed, {usd(in_all)} in all" if in_all else "  resumed"
 
 
 def _status(root: SpanRecord) -> str:
