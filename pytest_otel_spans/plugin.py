@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_otel_spans.capturing.stage import Stage
+from pytest_otel_spans.reports import Equalities, add_section
 
 if TYPE_CHECKING:
     from pytest_otel_spans.capturing.capture import SpanCapture
@@ -24,9 +25,7 @@ _SCENE = pytest.StashKey["Scene"]()
 _ARRIVED = pytest.StashKey["OtlpCapture"]()
 _SNAPSHOT = pytest.StashKey["SpanSnapshot"]()
 _LOCKED = pytest.StashKey[bool]()
-_UNEQUAL = pytest.StashKey[str]()
 _SECTION = "Captured spans"
-_TREE_SECTION = "Span tree"
 _ARRIVED_SECTION = "Captured spans (OTLP)"
 _SDK = ("the OpenTelemetry SDK", "opentelemetry.sdk.trace")
 _GRPC = ("grpcio", "grpc")
@@ -73,6 +72,7 @@ def span_snapshot(request: pytest.FixtureRequest) -> SpanSnapshot:
 def pytest_configure(config: pytest.Config) -> None:
     """Build the stage of this session; colour failures where a terminal shows them."""
     config.stash[_STAGE] = Stage()
+    config.pluginmanager.register(Equalities())
     if not hasattr(config, "workerinput"):  # a worker's reports are shown by another process
         config.pluginmanager.register(_Painter())
 
@@ -137,26 +137,6 @@ def pytest_fixture_post_finalizer(
         return (yield)
 
 
-def pytest_assertrepr_compare(
-    config: pytest.Config, op: str, left: object, right: object
-) -> list[str] | None:
-    """Say where the report tells why spans are not equal to a literal: pytest cuts what is here."""
-    ours = any(type(side).__module__.startswith(__package__) for side in (left, right))
-    if op != "==" or not ours:
-        return None
-    from pytest_otel_spans.assertions import why_unequal
-
-    why = why_unequal(left, right)
-    if why is None:
-        return None
-    config.stash[_UNEQUAL] = why
-    return [_at(why), f"the section {_TREE_SECTION!r} shows where"]
-
-
-def _at(why: str) -> str:
-    return "spans == literal: " + why.partition("\n")[0]
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -164,16 +144,12 @@ def pytest_runtest_makereport(
     """Show the spans of a test that failed."""
     report = yield
     ours, arrived = item.stash.get(_SCENE, None), item.stash.get(_ARRIVED, None)
-    why = item.config.stash.get(_UNEQUAL, "")
-    item.config.stash[_UNEQUAL] = ""
-    if report.failed and why and _at(why) in report.longreprtext:  # no comparison before that
-        _add_section(report, _TREE_SECTION, why, item.config)
     told = _settle_snapshot(item, report)
     untold = report.failed and not told
     if untold and ours is not None:
-        _add_section(report, _SECTION, ours.capture.text(), item.config)
+        add_section(report, _SECTION, ours.capture.text(), item.config)
     if untold and arrived is not None:
-        _add_section(report, _ARRIVED_SECTION, arrived.text(), item.config)
+        add_section(report, _ARRIVED_SECTION, arrived.text(), item.config)
     if report.when == "teardown":  # items live as long as the session; their spans need not
         if ours is not None:
             del item.stash[_SCENE]
@@ -236,7 +212,7 @@ def _settle_snapshot(item: pytest.Item, report: pytest.TestReport) -> bool:
         return False
     snapshot = _snapshot(item)
     for section in snapshot.witness(report):
-        _add_section(report, "Span snapshot", section, item.config)
+        add_section(report, "Span snapshot", section, item.config)
     if report.when == "teardown":
         del item.stash[_SNAPSHOT]
     return snapshot.tells
@@ -264,12 +240,3 @@ def _async_body(item: pytest.Item, ours: Scene) -> Iterator[None]:
         yield
     finally:
         item.obj = test
-
-
-def _add_section(report: pytest.TestReport, title: str, text: str, config: pytest.Config) -> None:
-    """Add the outline where a reader finds it: a JUnit file holds nothing but the failure."""
-    add_to_failure = getattr(report.longrepr, "addsection", None)
-    if config.getoption("xmlpath", None) and add_to_failure is not None:
-        add_to_failure(title, text)
-    else:
-        report.sections.append((title, text))
