@@ -212,6 +212,7 @@ class SpanNode:
         return f"{self.name}[{namesakes.index(self)}]" if len(namesakes) > 1 else self.name
 
     def __getitem__(self, key: str) -> Any:
+        __tracebackhide__ = True
         try:
             return self.attributes[key]
         except KeyError:

@@ -6,12 +6,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import EllipsisType
-from typing import ClassVar, NoReturn
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from pytest_otel_spans.capturing.answers import listed
 from pytest_otel_spans.capturing.chime import Chime
+from pytest_otel_spans.capturing.habits import Habits
 from pytest_otel_spans.capturing.selection import Selection
 from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.matching.path import Selector, as_path, select
@@ -28,24 +28,17 @@ _BLOCKED = (
     "\nIt waited on the thread of a running event loop, where no task could go on meanwhile: "
     "use `await asyncio.to_thread({}.wait_for, ...)`."
 )
-_NO_SEQUENCE = (
-    "{1} is not possible, spans are a tree: {0}.one('name') is a span by its name, "
-    "{0}.all('*') are all of them in start order, {0}.roots are those on top"
-)
 
 
-class Capture(ABC):
+class Capture(Habits, ABC):
     """Spans as they come in, and what can be asked of them.
 
     A selector is a path such as `"run_project / task:* // llm_call:*"` (`/` child, `//`
     descendant, a leading `/` a root), a pattern, or patterns joined by `/` and `//`.
 
     Attributes:
-        fixture: The fixture's name, for sentences that say what to write.
         chime: Rings when a span comes in.
     """
-
-    fixture: ClassVar[str]
 
     def __init__(self, chime: Chime) -> None:
         self.chime = chime
@@ -249,12 +242,6 @@ class Capture(ABC):
         return not self._are(roots)
 
     __hash__ = object.__hash__
-
-    def __getitem__(self, index: object) -> NoReturn:
-        raise TypeError(_NO_SEQUENCE.format(self.fixture, f"{self.fixture}[{index!r}]"))
-
-    def __iter__(self) -> NoReturn:
-        raise TypeError(_NO_SEQUENCE.format(self.fixture, f"iterating over {self.fixture}"))
 
     def __len__(self) -> int:
         return len(self.forest.nodes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
@@ -30,16 +32,29 @@ def contrast(expected: Any, actual: Any) -> tuple[str, str]:
     if isinstance(expected, json_value) and isinstance(actual, str | bytes):
         return _json(expected, actual)
     if not isinstance(expected, _PLAIN):
-        error = trouble(expected, actual)
-        aside = f"; comparing raised {type(error).__name__}: {error}" if error else ""
-        aside = f"; {error}" if isinstance(error, Indecision) else aside
-        return _expectation(expected), f"{value_text(actual)} ({_type(actual)}{aside})"
+        return _expectation(expected), _answer(expected, actual)
     if not _are_of_a_kind(expected, actual):
         types = _type(expected), _type(actual)
         return f"{_expectation(expected)} ({types[0]})", f"{value_text(actual)} ({types[1]})"
     if isinstance(expected, _CUT) and max(len(describe(expected)), len(repr(actual))) > _LONG:
         return _where_they_part(expected, actual)
-    return _expectation(expected), value_text(actual)
+    return _expectation(expected) + _tolerance(expected, actual), value_text(actual)
+
+
+def _answer(expected: Any, actual: Any) -> str:
+    """Write what a type, a predicate or another matcher did not take."""
+    if isinstance(expected, re.Pattern) and isinstance(actual, str):
+        return value_text(actual)
+    error = trouble(expected, actual)
+    aside = f"; comparing raised {type(error).__name__}: {error}" if error else ""
+    aside = f"; {error}" if isinstance(error, Indecision) else aside
+    return f"{value_text(actual)} ({_type(actual)}{aside})"
+
+
+def _tolerance(expected: Any, actual: Any) -> str:
+    """Say how to expect a float that differs by rounding only."""
+    near = isinstance(expected, float) and math.isclose(expected, actual)
+    return f"  → pytest.approx({expected!r})" if near else ""
 
 
 def _expectation(expected: Any) -> str:

@@ -12,7 +12,7 @@ _PROPAGATE = (
     "or use opentelemetry-instrumentation-threading",
 )
 _LEAK = (
-    "→ close the generator that opened it when it is left early (contextlib.aclosing),",
+    "close the generator that opened it when it is left early (contextlib.closing, aclosing),",
     "or detach the token that attached it",
 )
 
@@ -64,15 +64,17 @@ def _why_under(node: SpanNode, actual: SpanNode, parent: SpanNode | None) -> lis
     if parent is not None and parent not in actual.lineage():
         return [f"{name} was the current span when it started"]
     wanted = "none" if parent is None else name_text(parent.name)
-    if _had_ended(actual, node):
-        leak = f"{name} leaked: it had ended, and was still the current span"
-    elif not actual.ended:
-        leak = f"{name} leaked: it never ended, and stayed the current span"
-    else:
-        leak = (
-            f"{name} was still the current span when it started: if that was not meant, it leaked"
-        )
-    return [f"expected parent: {wanted}, actual parent: {name}", leak, *_LEAK]
+    parents = f"expected parent: {wanted}, actual parent: {name}"
+    had_ended = _had_ended(actual, node)
+    if had_ended or not actual.ended:
+        why = "had ended, and was still" if had_ended else "never ended, and stayed"
+        leak = f"{name} leaked: it {why} the current span"
+        return [parents, leak, f"→ {_LEAK[0]}", _LEAK[1]]
+    return [
+        f"{parents}, which was open and current when it started",
+        f"→ expect it under {name}; or, if {name} should have been over by then, it leaked:",
+        *(f"  {line}" for line in _LEAK),
+    ]
 
 
 def _had_ended(one: SpanNode, other: SpanNode) -> bool:

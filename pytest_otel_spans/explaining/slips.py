@@ -63,7 +63,7 @@ class Slips:
 
 
 def _is_slip(name: Name, text: str) -> bool:
-    """Whether a letter or two differ, and not a whole word, nor a number.
+    """Whether a letter or two differ, or stand elsewhere, and not a whole word, nor a number.
 
     `task:t2` is another task than `task:t1`, and `reserve:mug` something else than `reserve:cup`:
     what two names share says nothing about the words in which they differ.
@@ -76,7 +76,8 @@ def _is_slip(name: Name, text: str) -> bool:
     mine, other = "".join(one), "".join(two)
     if _DIGITS.sub("0", mine) == _DIGITS.sub("0", other):
         return False
-    return SequenceMatcher(None, mine, other).ratio() >= _SLIP
+    swapped = sorted(mine) == sorted(other)
+    return swapped or SequenceMatcher(None, mine, other).ratio() >= _SLIP
 
 
 def _written(name: Name) -> str:

@@ -50,16 +50,18 @@ class Surplus:
         what = "child" if node.parent else f"root of trace {node.trace}"
         size = len(range(*self._judge.terrain.below(node)))
         below = f" with {counted(size, 'span')} below" if size else ""
-        return f"+ unexpected {what}{below}  → {self._allowance(node)}"
+        return f"+ unexpected {what}{below}{self._allowance(node)}"
 
     def _allowance(self, node: SpanNode) -> str:
-        """Say what to write where the span may stand."""
+        """Say what to write where the span may stand; under a leaf, say it of the first."""
         if self._leaf is not None:
+            if node is not next(iter(self._of)):
+                return ""
             name = self._leaf.name
             leaf = f"span({quoted(name) if isinstance(name, str) else repr(name)}"
-            return f"{leaf}) means a leaf: allow children with {leaf}, ...)"
+            return f"  → {leaf}) means a leaf: allow children with {leaf}, ...)"
         inside = f"{quoted(node.name)}, ..." if node.children else quoted(node.name)
-        return f"allow it with `...` or span({inside}).optional()"
+        return f"  → allow it with `...` or span({inside}).optional()"
 
     def _pattern(self, node: SpanNode) -> SpanPattern | None:
         for pattern in chain(self._by_name.get(node.name, []), self._by_name.get(None, [])):

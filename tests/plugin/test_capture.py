@@ -263,6 +263,8 @@ def test_what_a_sampler_drops_is_told_by_its_description(spans: SpanCapture) -> 
         r"sampled out by `ParentBased\{root:TraceIdRatioBased\{0.0}",
         spans.why_empty(),
     )
+    assert not spans.notes  # nothing more to say
+    open_span("b")
     assert spans.notes[0].startswith("root spans may have been sampled out by `ParentBased")
 
 
@@ -279,8 +281,9 @@ def test_a_span_that_is_recorded_and_not_sampled_is_sampled_out(spans: SpanCaptu
     open_span("a", provider.get_tracer("t"))
 
     assert len(spans) == 0
-    (note,) = spans.notes
-    assert note.startswith("1 span sampled out by `")
+    assert "1 span sampled out by `" in spans.why_empty()
+    open_span("b")
+    assert spans.notes[0].startswith("1 span sampled out by `")
 
 
 def test_a_provider_keeps_its_sampler(spans: SpanCapture) -> None:
@@ -496,6 +499,19 @@ def test_a_capture_is_no_list_and_says_what_to_ask(
 ) -> None:
     with pytest.raises(TypeError, match=r"spans\.one\('name'\).*spans\.all\('\*'\).*spans\.roots"):
         habit(tree)
+
+
+def test_what_an_exporter_has_is_answered_with_where_it_is(tree: SpanCapture) -> None:
+    with pytest.raises(AttributeError, match=r"spans is no exporter.*spans\.all\('\*'\)"):
+        tree.get_finished_spans()  # type: ignore[attr-defined]  # a habit
+    with pytest.raises(AttributeError, match="'SpanCapture' object has no attribute 'on'") as error:
+        tree.on("run")  # type: ignore[attr-defined]  # a slip
+    assert (error.value.name, error.value.obj) == ("on", tree)
+
+
+def test_a_name_is_not_simply_in_a_capture(tree: SpanCapture) -> None:
+    with pytest.raises(TypeError, match=r"spans\.all\('run'\).*spans\.one.*spans\.none\('run'\)"):
+        assert "run" in tree
 
 
 def test_a_negative_wait_is_refused(tree: SpanCapture) -> None:

@@ -42,13 +42,16 @@ def test_below_its_sibling() -> None:
         "│  └─ x  + expected under run",
         "└─ x     - missing here",
         "       ↳ moved: an equal span is run/a/x, expected under run",
-        "         expected parent: run, actual parent: a",
-        "         a was still the current span when it started: if that was not meant, it leaked",
         (
-            "         → close the generator that opened it when it is left early "
-            "(contextlib.aclosing),"
+            "         expected parent: run, actual parent: a, which was open and current "
+            "when it started"
         ),
-        "         or detach the token that attached it",
+        "         → expect it under a; or, if a should have been over by then, it leaked:",
+        (
+            "           close the generator that opened it when it is left early "
+            "(contextlib.closing, aclosing),"
+        ),
+        "           or detach the token that attached it",
     ]
 
 
@@ -93,10 +96,16 @@ def test_under_a_span_instead_of_a_root() -> None:
         "└─ job  + expected as a root",
         "job     - missing here",
         "    ↳ moved: an equal span is run/job, expected as a root",
-        "      expected parent: none, actual parent: run",
-        "      run was still the current span when it started: if that was not meant, it leaked",
-        "      → close the generator that opened it when it is left early (contextlib.aclosing),",
-        "      or detach the token that attached it",
+        (
+            "      expected parent: none, actual parent: run, which was open and current "
+            "when it started"
+        ),
+        "      → expect it under run; or, if run should have been over by then, it leaked:",
+        (
+            "        close the generator that opened it when it is left early "
+            "(contextlib.closing, aclosing),"
+        ),
+        "        or detach the token that attached it",
     ]
 
 

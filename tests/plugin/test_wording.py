@@ -90,7 +90,7 @@ def test_predicates_patterns_and_unions_are_named() -> None:
         "    n  - is_large",
         "       + 3 (int)",
         "    s  - re.compile('^y')",
-        "       + 'x' (str)",
+        "       + 'x'",
         "    u  - str | float",
         "       + 1 (int)",
     ]
