@@ -20,6 +20,10 @@ _CUT_OFF: Final = {
 }
 
 
+LONGEST_ANSWER: Final = 2_000_000
+"""Characters; a server that sends more has gone wrong, and what it sends is held in memory."""
+
+
 class Outcome(Enum):
     """What became of one request, as far as money goes."""
 
@@ -110,6 +114,11 @@ class Call:
         if not reply.text.strip():
             raise InvalidOutput(
                 f"Model {self.entry.id!r} answered with nothing. Ask again, or choose another one."
+            )
+        if len(reply.text) > LONGEST_ANSWER:
+            raise InvalidOutput(
+                f"The answer of model {self.entry.id!r} has {len(reply.text):,} characters, which "
+                "no limit of tokens allows. Look at its server, or choose another model."
             )
         return _unicode(reply)
 

@@ -12,14 +12,18 @@ AHEAD: Final = 1024
 
 
 async def stream(
-    hooks: HookRegistry, project_id: str, begin: Callable[[], Awaitable[object]]
+    hooks: HookRegistry,
+    project_id: str,
+    begin: Callable[[], Awaitable[object]],
+    *,
+    ahead: int = AHEAD,
 ) -> AsyncGenerator[Event, None]:
     """Begin a run of this project and yield its events, of which `ProjectCompleted` is the last.
 
     Who leaves the iteration cancels the run, and leaves when it has stopped. What the run raises is
     raised after its last event.
     """
-    told: asyncio.Queue[Event | None] = asyncio.Queue(AHEAD)
+    told: asyncio.Queue[Event | None] = asyncio.Queue(ahead)
     is_left = False
 
     async def hear(event: Event) -> None:

@@ -6,6 +6,7 @@ The processes are forked from an interpreter that has imported everything and do
 import json
 import multiprocessing
 import os
+import resource
 import signal
 from collections import Counter
 from collections.abc import Sequence
@@ -36,7 +37,10 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _orchestrate(arguments: Sequence[str], environ: dict[str, str], said: str) -> None:
+def _orchestrate(
+    arguments: Sequence[str], environ: dict[str, str], said: str, limit_bytes: int
+) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
     os.environ.clear()
     os.environ.update(environ)
     for number, name in enumerate(("/dev/null", f"{said}.out", f"{said}.err")):
@@ -67,19 +71,24 @@ class Desk:
         self._models = folder / "models.yaml"
         self._models.write_text(MODELS.format(url=server.base_url, price=PRICE))
 
-    def begin(self, project_id: str, *flags: str) -> ForkServerProcess:
-        """Begin a project."""
+    def begin(
+        self, project_id: str, *flags: str, limit_bytes: int = resource.RLIM_INFINITY
+    ) -> ForkServerProcess:
+        """Begin a project, in a process that can write no file longer than the limit."""
         asked = ("--project", "Make it", "--project-id", project_id, "--models", str(self._models))
-        return self._started(*asked, *flags)
+        return self._started(*asked, *flags, limit_bytes=limit_bytes)
 
     def resume(self, project_id: str, *flags: str) -> ForkServerProcess:
         """Begin to go on with it."""
         return self._started("--resume", project_id, *flags)
 
-    def _started(self, *arguments: str) -> ForkServerProcess:
+    def _started(
+        self, *arguments: str, limit_bytes: int = resource.RLIM_INFINITY
+    ) -> ForkServerProcess:
         environ = {"PATH": "/usr/bin:/bin", "ORCHESTRATOR_STATE_DIR": str(self.state)}
+        said = str(self._folder / "said")
         process = self._context.Process(
-            target=_orchestrate, args=((*arguments, "--json"), environ, str(self._folder / "said"))
+            target=_orchestrate, args=((*arguments, "--json"), environ, said, limit_bytes)
         )
         process.start()
         return process

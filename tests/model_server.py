@@ -43,12 +43,14 @@ class ModelServer:
     """Listens from entering to leaving, on a thread of its own.
 
     Args:
-        latency_s: how long each answer takes.
+        latency_s: how long each answer takes; a function is told the number of the request.
         answer: what is answered to the body of a request.
     """
 
     def __init__(
-        self, latency_s: float = 0.0, answer: Callable[[dict[str, Any]], str] = answer_to
+        self,
+        latency_s: float | Callable[[int], float] = 0.0,
+        answer: Callable[[dict[str, Any]], str] = answer_to,
     ) -> None:
         self.requests: list[str] = []
         """A digest of the body of each, in the order they came in."""
@@ -97,8 +99,10 @@ class ModelServer:
                 length = int(head.partition("content-length:")[2].partition("\r\n")[0])
                 said = await reader.readexactly(length)
                 self.requests.append(sha256(said).hexdigest())
-                self.on_request(len(self.requests))
-                await asyncio.sleep(self._latency_s)
+                number = len(self.requests)
+                self.on_request(number)
+                latency_s = self._latency_s
+                await asyncio.sleep(latency_s(number) if callable(latency_s) else latency_s)
                 sent = json.dumps(_completion(json.loads(said), self._answer)).encode()
                 writer.write(
                     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -474,6 +474,7 @@ def test_an_interrupted_run_prints_what_there_is(
     assert process.returncode == 130
     assert "**CANCELLED**" in out
     assert "Stopping; once more to leave at once." in said
+    assert "Go on with it: orchestrator --resume " in said
     assert "Traceback" not in said
     assert json.loads((here / "out" / "summary.json").read_text())["status"] == "CANCELLED"
 
