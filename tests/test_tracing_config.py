@@ -12,6 +12,7 @@ from orchestrator.errors import InputError
 from orchestrator.tracing import (
     TracingConfig,
     configure_tracing,
+    get_tracer,
     shutdown_tracing,
     traced_run,
 )
@@ -70,6 +71,12 @@ def test_a_setting_that_cannot_be_used_is_refused_with_its_value(settings, says)
             "api.example.com:443",
             {"OTEL_EXPORTER_OTLP_INSECURE": "true"},
             "http://api.example.com:443",
+            "grpc",
+        ),
+        (
+            "localhost:4317",
+            {"OTEL_EXPORTER_OTLP_INSECURE": "no"},
+            "https://localhost:4317",
             "grpc",
         ),
         ("http://h:4318", {}, "http://h:4318/v1/traces", "http/protobuf"),
@@ -159,12 +166,14 @@ def test_credentials_that_grpc_would_not_send_are_refused_without_quoting_them()
 
 def test_configuring_twice_changes_nothing(memory):
     provider, exporter = memory
-    for _ in range(3):
-        configure_tracing(TracingConfig(enabled=True), tracer_provider=provider)
+    configure_tracing(TracingConfig(enabled=True), tracer_provider=provider)
+    tracer = get_tracer()
 
+    configure_tracing(TracingConfig(enabled=True), tracer_provider=provider)
     with traced_run("p1"):
         pass
 
+    assert get_tracer() is tracer
     assert len(exporter.get_finished_spans()) == 1
 
 

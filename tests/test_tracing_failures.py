@@ -68,13 +68,14 @@ def test_the_message_of_an_exception_that_is_not_ours_is_never_recorded(finished
 
 
 def test_keys_in_our_own_sentences_are_redacted(finished):
-    with traced_remediation("auto_retry", f"Bearer {KEY}"):
+    with traced_remediation("auto_retry", f"Bearer {KEY}{'!' * 200}"):
         pass
     with pytest.raises(InvalidOutput), traced_task("t1", "writing"):
         raise InvalidOutput(f"It answered {KEY}.")
 
     assert KEY not in "".join(span.to_json() for span in finished().values())
     assert finished()["task:t1"].status.description == "It answered [redacted]."
+    assert len(finished()["remediation"].attributes[names.TRIGGER_REASON]) == 128
 
 
 def test_cancellation_is_recorded_and_goes_on(finished):

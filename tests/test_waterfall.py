@@ -94,6 +94,7 @@ def test_the_critical_path_covers_the_whole_run_whatever_overlaps():
     for start, end in [(0, 40), (10, 60), (55, 90), (20, 120), (95, 95)]:
         task = told.span("task:t", start, end, root)
         told.call("generate", start - 30, end + 5, task)
+        told.call("critique", start - 30, start - 10, task)
 
     path = told.trace.critical_path
     assert path[0].start_ns == 0
@@ -144,6 +145,32 @@ def test_the_answers_are_shorter_where_the_terminal_is_narrow(priced):
         "Time     25 % (200 ms): generate #1 by gpt-6.1-terra in t1",
         "Money    40 % ($0.0400): critique #2 by claude-opus-4.5 in …",
     ]
+
+
+def test_an_answer_keeps_the_signs_of_trouble_where_its_words_have_no_room():
+    told = Story()
+    root = told.span("run_project", 0, 100)
+    task = told.span("task:t1", 0, 100, root)
+    said = {"failed": True, "error__type": "rate_limit_exceeded"}
+    told.call("generate", 0, 100, task, model="claude-opus-4.5", cost=0.0, **said)
+
+    assert told.text(90)[1] == (
+        "Time     100 % (100 ms): generate by claude-opus-4.5 in t1  ✗ rate_limit_exceeded"
+    )
+    assert told.text(60)[1] == "Time     100 % (100 ms): generate by claude-opus-4.5 in t1 ✗"
+
+
+def test_the_only_leaf_that_would_be_folded_away_is_shown():
+    told = Story()
+    root = told.span("run_project", 0, 2000)
+    for number in range(20):
+        task = told.span(f"task:t{number}", 100 * number, 100 * number + 100, root)
+        told.call("generate", 100 * number, 100 * number + 90, task, failed=True)
+        told.call("critique", 100 * number + 90, 100 * number + 100, task)
+
+    tree = told.text(rows=10)
+    assert any(line.startswith("│ └ llm_call:critique") for line in tree)
+    assert not any("… 1 more span" in line for line in tree)
 
 
 def test_time_that_no_call_took_is_the_tasks_own():
@@ -227,6 +254,14 @@ def test_a_bar_stands_where_the_span_ran_solid_on_the_critical_path(story):
     assert set(bar("task:t1").strip()) == {"░"}
     assert set(bar("task:t2").strip()) == {"█"}
     assert bar("task:t2").endswith("█")
+
+
+def test_what_took_no_time_has_a_cell_all_the_same():
+    told = Story()
+    root = told.span("run_project", 0, 1000)
+    told.span("policy_check", 500, 500, root, violations_count=1, passed=False)
+
+    assert told.line("policy_check").count("░") == 1
 
 
 def test_every_row_has_time_share_tokens_and_the_cost_of_all_below_it(story):
@@ -507,6 +542,15 @@ with use_span(span), traced_task("t1", "writing"):
 """)
 
     assert "task:t1" in done.stderr
+
+
+def test_the_tree_of_a_run_that_is_part_of_a_callers_trace_comes_when_the_run_ends():
+    done = fresh(
+        f"{TRACED}import sys; print('later', file=sys.stderr)",
+        TRACEPARENT=f"00-{'ab' * 16}-{'cd' * 8}-01",
+    )
+
+    assert done.stderr.index("└ task:t1") < done.stderr.index("later")
 
 
 def test_json_is_one_span_a_line():
