@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 
 import pytest
@@ -145,6 +146,24 @@ async def test_no_more_tokens_are_asked_for_than_the_model_can_answer() -> None:
     await door({"m": provider}, entry).call("m", PROMPT, call_type="generate")
 
     assert provider.requests[0].prompt.max_tokens == 50
+
+
+async def test_a_model_that_thinks_has_room_for_it_on_top_of_the_answers_limit() -> None:
+    provider = ScriptedProvider()
+    entry = model(thinking_tokens=200)
+
+    await door({"m": provider}, entry).call("m", PROMPT, call_type="generate")
+
+    assert provider.requests[0].prompt.max_tokens == 700
+
+
+@pytest.mark.parametrize(("room", "fits"), [(200, True), (201, False)])
+async def test_room_to_think_is_reserved_like_the_answer(*, room: int, fits: bool) -> None:
+    ledger = Ledger(WORST + USD("0.0002"))
+    client = door({"m": ScriptedProvider()}, model(thinking_tokens=room), ledger=ledger)
+
+    with nullcontext() if fits else pytest.raises(BudgetExceeded):
+        await client.call("m", PROMPT, call_type="generate")
 
 
 async def test_the_client_sums_calls_tokens_and_the_cost_of_each_task() -> None:
