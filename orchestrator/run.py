@@ -98,7 +98,8 @@ class Run:
     def unplanned(self, error: OrchestratorError) -> ProjectState:
         """The state of a run that has no plan."""
         failure = Failure(error_type=error.code, sentence=str(error))
-        return self._state(settle_failure(failure), failure)
+        is_limit = not isinstance(error, CallFailed)
+        return self._state(settle_failure(failure, is_limit=is_limit), failure)
 
     def cancelled(self) -> ProjectState:
         """The state of a run that was stopped from outside: what is done, and what is not."""

@@ -22,12 +22,13 @@ def settle(results: Sequence[TaskResult]) -> tuple[RunStatus, Failure | None]:
     for status in (TaskStatus.UNFINISHED, TaskStatus.FAILED):
         for result in results:
             if result.status is status and result.failure is not None:
-                return settle_failure(result.failure), result.failure
+                is_limit = status is TaskStatus.UNFINISHED
+                return settle_failure(result.failure, is_limit=is_limit), result.failure
     if any(result.status is TaskStatus.DEGRADED for result in results):
         return RunStatus.COMPLETED_DEGRADED, None
     return RunStatus.SUCCESS, None
 
 
-def settle_failure(failure: Failure) -> RunStatus:
-    """Say how a run ended that this failure decided."""
-    return LIMITS.get(failure.error_type, RunStatus.FAILED)
+def settle_failure(failure: Failure, *, is_limit: bool) -> RunStatus:
+    """Say how a run ended that this failure decided; a model's timeout is no limit of the run."""
+    return LIMITS.get(failure.error_type, RunStatus.FAILED) if is_limit else RunStatus.FAILED

@@ -8,6 +8,7 @@ from orchestrator.settlement import settle
 MONEY = Failure(error_type="budget_exceeded", sentence="no money")
 TIME = Failure(error_type="timeout", sentence="no time")
 RATE = Failure(error_type="rate_limit_exceeded", sentence="too fast")
+SLOW = Failure(error_type="timeout", sentence="the model gave no answer")
 SKIP = Failure(error_type="skipped", sentence="t1 failed")
 
 
@@ -30,6 +31,7 @@ NO_TIME = result(TaskStatus.UNFINISHED, TIME)
         ([COMPLETED, COMPLETED], RunStatus.SUCCESS, None),
         ([COMPLETED, DEGRADED], RunStatus.COMPLETED_DEGRADED, None),
         ([DEGRADED, FAILED, SKIPPED], RunStatus.FAILED, RATE),
+        ([result(TaskStatus.FAILED, SLOW)], RunStatus.FAILED, SLOW),
         ([FAILED, NO_MONEY], RunStatus.BUDGET_EXHAUSTED, MONEY),
         ([COMPLETED, NO_TIME, NO_MONEY], RunStatus.TIMEOUT, TIME),
     ],
