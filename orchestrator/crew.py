@@ -16,14 +16,20 @@ from orchestrator.models import (
     Strategy,
     Task,
 )
+from orchestrator.remediation import TOO_LONG
 from orchestrator.routing import Choice
 from orchestrator.tracing import Span
 from orchestrator.workshop import Workshop
 
 T = TypeVar("T")
 Part = Literal["author", "reviewer"]
-Operation = Callable[[Choice, str | None], Awaitable[T]]
-"""Something asked of a model; the string names the model that failed before it, if one did."""
+Operation = Callable[[Choice, str | None, Prompt], Awaitable[T]]
+"""A prompt put to a model; the string names the model that failed before it, if one did."""
+
+_OF_CALLS: Final = frozenset[Strategy](
+    {"auto_retry", "fallback_model", "adjust_prompt", "abort_task"}
+)
+"""What can be tried when a call has failed."""
 
 _STAND_IN: Final[Mapping[Part, Role]] = {"author": "fallback", "reviewer": "reviewer"}
 """As what somebody is chosen who takes over."""
@@ -58,7 +64,7 @@ class Crew:
             PolicyViolation: policies leave nobody to write.
         """
 
-        async def ask(choice: Choice, failed: str | None) -> str:
+        async def ask(choice: Choice, failed: str | None, prompt: Prompt) -> str:
             return (await self._call(choice, failed, call_type, prompt)).text
 
         return await self._recoverable("author", prompt, ask)
@@ -67,7 +73,7 @@ class Crew:
         """Have the reviewer say what is missing; raises as `write` does."""
         prompt = prompts.critique_prompt(self._shop.brief, self._task, output)
 
-        async def ask(choice: Choice, failed: str | None) -> Critique:
+        async def ask(choice: Choice, failed: str | None, prompt: Prompt) -> Critique:
             def read(answer: CritiqueAnswer) -> Critique:
                 return Critique(points=tuple(answer.points), reviewer=choice.model.id)
 
@@ -81,7 +87,7 @@ class Crew:
         """Have the reviewer score the text, from 0 to 1, and say why; raises as `write` does."""
         prompt = prompts.score_prompt(self._shop.brief, self._task, output)
 
-        async def ask(choice: Choice, failed: str | None) -> ScoreAnswer:
+        async def ask(choice: Choice, failed: str | None, prompt: Prompt) -> ScoreAnswer:
             return await structured.ask(
                 partial(self._call, choice, failed, "evaluate"),
                 prompt,
@@ -153,9 +159,9 @@ class Crew:
 
     async def _recoverable(self, part: Part, prompt: Prompt, operation: Operation[T]) -> T:
         try:
-            return await operation(await self._choice(part, prompt), None)
+            return await operation(await self._choice(part, prompt), None, prompt)
         except CallFailed as failure:
-            reason = failure.code
+            reason, sentence = failure.code, str(failure)
 
             async def attempt(strategy: Strategy) -> T | None:
                 failed = self._choices[part]
@@ -164,12 +170,15 @@ class Crew:
                     await self._replace(
                         part, reason, barred_from=("author", "reviewer"), prompt=prompt
                     )
-                    return await operation(self._choices[part], failed.model.id)
-                if strategy == "auto_retry":
-                    return await operation(failed, None)
-                return None
+                    return await operation(self._choices[part], failed.model.id, prompt)
+                if strategy == "adjust_prompt":
+                    adjusted = prompts.adjusted(prompt, sentence, is_too_long=reason == TOO_LONG)
+                    return await operation(failed, None, adjusted)
+                return await operation(failed, None, prompt)
 
-            result = await self._shop.remediation.run(reason, attempt, task_id=self._task.id)
+            result = await self._shop.remediation.run(
+                reason, attempt, task_id=self._task.id, is_possible=_OF_CALLS.__contains__
+            )
             if result is None:
                 raise
             return result

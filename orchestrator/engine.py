@@ -13,6 +13,7 @@ from orchestrator import (
     audit,
     prices,
     providers,
+    remediation,
     run_span,
     streaming,
     telemetry_store,
@@ -94,8 +95,9 @@ class Orchestrator:
         if connected is None:
             connected = providers.connect(catalogue, environ, clock)
         settings = settings or Settings()
-        for names in settings.validators.values():
+        for names in (*settings.validators.values(), settings.skippable):
             validators.refuse_unknown(names)
+        remediation.checked(settings.remediation)
         policies = tuple(policies)
         refuse_unknown(policies, catalogue)
         ready = tuple(catalogue[model] for model in connected)

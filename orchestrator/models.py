@@ -35,7 +35,14 @@ key, no call of it fits into the budget, its breaker, or that it is too near to 
 Role = Literal["planner", "author", "reviewer", "fallback"]
 """Why a model is being chosen."""
 
-Strategy = Literal["auto_retry", "fallback_model", "degrade_quality", "abort_task"]
+Strategy = Literal[
+    "auto_retry",
+    "fallback_model",
+    "adjust_prompt",
+    "skip_validator",
+    "degrade_quality",
+    "abort_task",
+]
 """A way to recover from a failure, in the words of the ``remediation`` span."""
 
 
@@ -205,6 +212,8 @@ class Validation:
     """Why, in one line of our own words."""
     report: str = ""
     """What the tool said; it may quote the output, so it is content."""
+    is_skipped: bool = False
+    """It failed, and a recovery that may do so has set that aside: it is unverified now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +237,17 @@ class Attempt:
     @property
     def is_valid(self) -> bool:
         """No hard validator refused it."""
-        return all(validation.outcome != "failed" for validation in self.validations)
+        return not self.refusals
+
+    @property
+    def refusals(self) -> tuple[Validation, ...]:
+        """What hard validators hold against it."""
+        return tuple(check for check in self.validations if check.outcome == "failed")
+
+    @property
+    def skipped(self) -> tuple[Validation, ...]:
+        """What was held against it and set aside."""
+        return tuple(check for check in self.validations if check.is_skipped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +300,10 @@ class Settings:
     """Tasks that run at the same time."""
     validators: Mapping[TaskType, tuple[str, ...]] = field(default_factory=dict)
     """Hard validators that every task of a type has beside those of the plan."""
+    skippable: tuple[str, ...] = ()
+    """Hard validators that ``skip_validator`` may set aside when nothing else helps."""
+    remediation: Mapping[str, tuple[Strategy, ...]] = field(default_factory=dict)
+    """Recovery plans by trigger, where they are not to be the usual ones."""
 
     def __post_init__(self) -> None:
         for name in ("threshold", "plateau"):

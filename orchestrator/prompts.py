@@ -111,10 +111,34 @@ Answer with one JSON object and nothing else, in this shape:
     return Prompt(system=_PLANNER, text=text, max_tokens=DRAFT_TOKENS, schema=PlanAnswer)
 
 
+_MENDED: Final = (
+    "Keep what is good in it, mend what the critique and the failed checks name, and write the "
+    "whole result anew."
+)
+_AFRESH: Final = (
+    "Attempts to mend it have failed as well, so do not start from it: name to yourself why the "
+    "critique and the failed checks are right, think of another way to carry out the task, and "
+    "write the whole result from the beginning."
+)
+
+
 def draft_prompt(
-    brief: Brief, task: Task, inputs: Mapping[str, str], previous: Attempt | None
+    brief: Brief,
+    task: Task,
+    inputs: Mapping[str, str],
+    previous: Attempt | None,
+    *,
+    is_afresh: bool = False,
 ) -> Prompt:
-    """Ask for a task's result; `inputs` are the results it depends on, by what to call them."""
+    """Ask for a task's result.
+
+    Args:
+        brief: what the user asked for.
+        task: what is to be made.
+        inputs: the results it depends on, by what to call them.
+        previous: the attempt that was not good enough, if there was one.
+        is_afresh: that one is to be avoided, not mended.
+    """
     material = [*_of_brief(brief), *_of_task(task), *_of_inputs(inputs)]
     asked = (
         "Carry out the task. Build on the inputs, if there are any, and use their names for "
@@ -123,10 +147,7 @@ def draft_prompt(
     )
     if previous is not None:
         material += _of_previous(previous)
-        asked += (
-            " The previous attempt was not good enough. Keep what is good in it, mend what the "
-            "critique and the failed checks name, and write the whole result anew."
-        )
+        asked += f" The previous attempt was not good enough. {_AFRESH if is_afresh else _MENDED}"
     return Prompt(system=_AUTHOR, text=_written(material, asked), max_tokens=DRAFT_TOKENS)
 
 
@@ -177,6 +198,31 @@ def asked_again(prompt: Prompt, problem: str) -> Prompt:
     section = Section(heading=Heading.PROBLEM, text=problem)
     ending = "\nAnswer the question again, from the start, in the shape it asks for.\n"
     return replace(prompt, text=f"{prompt.text}\n{section}{ending}")
+
+
+def adjusted(prompt: Prompt, problem: str, *, is_too_long: bool) -> Prompt:
+    """The same question, put in another way because of what became of it.
+
+    Where it was too long, the longest of its material loses its middle.
+    """
+    section = Section(heading=Heading.PROBLEM, text=problem)
+    text = _abridged(prompt.text) if is_too_long else prompt.text
+    ending = (
+        "\nNothing usable came of this question before. Answer it in another way now: only what it "
+        "asks for, in the form it asks for, whole, and in half as many words.\n"
+    )
+    return replace(prompt, text=f"{text}\n{section}{ending}")
+
+
+def _abridged(text: str) -> str:
+    """The text without the middle of its longest section."""
+    longest = max(sections(text), key=lambda section: len(section.text), default=None)
+    if longest is None:
+        return text
+    kept = len(longest.text) // 4
+    left_out = len(longest.text) - 2 * kept
+    shorter = f"{longest.text[:kept]}\n[{left_out} characters are left out]\n{longest.text[-kept:]}"
+    return text.replace(str(longest), str(replace(longest, text=shorter)), 1)
 
 
 def _written(material: Iterable[Section], asked: str) -> str:

@@ -2,6 +2,7 @@
 
 from asyncio import CancelledError
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from orchestrator import prompts, spans
@@ -27,6 +28,7 @@ from orchestrator.models import (
     TaskStatus,
     Validation,
 )
+from orchestrator.remediation import LOW_SCORE, VALIDATION_FAILED
 from orchestrator.tracing import Span
 from orchestrator.validators import Specimen, told_again, validate
 from orchestrator.workshop import Workshop
@@ -77,26 +79,51 @@ class TaskLoop:
             if self._iterations > 1 and attempt.score - best_score < settings.plateau:
                 break
             best_score = max(best_score, attempt.score)
-        trigger = "low_score" if self._best and self._best.is_valid else "validation_failed"
-        await self._shop.remediation.run(trigger, self._raise_quality, task_id=self._task.id)
+        trigger = LOW_SCORE if self._best and self._best.is_valid else VALIDATION_FAILED
 
-    async def _raise_quality(self, strategy: Strategy) -> Attempt | None:
+        async def attempt_with(strategy: Strategy) -> Attempt | None:
+            return await self._raise_quality(strategy, trigger)
+
+        await self._shop.remediation.run(
+            trigger, attempt_with, task_id=self._task.id, is_possible=self._is_possible
+        )
+
+    def _is_possible(self, strategy: Strategy) -> bool:
+        """Whether a strategy has anything to work with."""
+        match strategy:
+            case "degrade_quality":
+                return self._best is not None and self._best.is_valid
+            case "skip_validator":
+                return self._best is not None and self._is_skippable(self._best)
+            case "abort_task":
+                return True
+            case _:
+                return self._iterations < self._shop.settings.max_iterations
+
+    async def _raise_quality(self, strategy: Strategy, trigger: str) -> Attempt | None:
         """Execute one strategy against a best attempt that is not good enough."""
         if strategy == "degrade_quality":
-            return self._best if self._best and self._best.is_valid else None
-        if self._iterations >= self._shop.settings.max_iterations or strategy == "abort_task":
-            return None
+            return self._best
+        if strategy == "skip_validator":
+            self._best = self._best and _without_refusals(self._best)
+            return self._best
         if strategy == "fallback_model":
-            await self._crew.replace_author("low_score")
-        attempt = await self._iterate()
+            await self._crew.replace_author(trigger)
+        attempt = await self._iterate(is_afresh=strategy == "adjust_prompt")
         return attempt if self._is_good(attempt) else None
 
-    async def _iterate(self) -> Attempt:
+    def _is_skippable(self, attempt: Attempt) -> bool:
+        """Everything that is held against it may be set aside."""
+        skippable = self._shop.settings.skippable
+        return all(check.validator in skippable for check in attempt.refusals)
+
+    async def _iterate(self, *, is_afresh: bool = False) -> Attempt:
         """Make and judge one attempt; keep it when it is the best so far."""
         shop, task, crew = self._shop, self._task, self._crew
         crew.iteration = self._iterations + 1
         draft = await crew.write(
-            "generate", prompts.draft_prompt(shop.brief, task, self._inputs, self._last)
+            "generate",
+            prompts.draft_prompt(shop.brief, task, self._inputs, self._last, is_afresh=is_afresh),
         )
         critique = await crew.critique(draft)
         output = draft
@@ -150,7 +177,7 @@ class TaskLoop:
 
     async def _keep(self, attempt: Attempt) -> None:
         self._last = attempt
-        if self._best is None or _rank(attempt) > _rank(self._best):
+        if self._best is None or self._rank(attempt) > self._rank(self._best):
             self._best = attempt
         if self._span.is_recording():
             self._span.add_event(
@@ -170,16 +197,20 @@ class TaskLoop:
             )
         )
 
+    def _rank(self, attempt: Attempt) -> tuple[bool, bool, float]:
+        """A valid attempt beats one that a skip may save, and that any other; then the score."""
+        return attempt.is_valid, self._is_skippable(attempt), attempt.score
+
     def _is_good(self, attempt: Attempt) -> bool:
         return attempt.is_valid and attempt.score >= self._shop.settings.threshold
 
     def _settled(self) -> TaskResult:
-        """The result of a task that ran to its end."""
-        if self._best is not None and self._is_good(self._best):
+        """The result of a task that ran to its end; a check set aside leaves it degraded."""
+        if self._best is not None and self._is_good(self._best) and not self._best.skipped:
             return self._result(TaskStatus.COMPLETED)
         if self._best is not None and self._best.is_valid:
             return self._result(TaskStatus.DEGRADED)
-        refused = [v for v in self._best.validations if v.outcome == "failed"] if self._best else []
+        refused = self._best.refusals if self._best else ()
         why = "; ".join(f"{v.validator}: {v.detail}" for v in refused)
         sentence = f"No attempt passed the validators ({why})."
         return self._result(
@@ -226,6 +257,17 @@ class TaskLoop:
             span.fail(result.failure.error_type, result.failure.sentence)
 
 
-def _rank(attempt: Attempt) -> tuple[bool, float]:
-    """A valid attempt beats any invalid one; then the score decides."""
-    return attempt.is_valid, attempt.score
+def _without_refusals(attempt: Attempt) -> Attempt:
+    """The attempt with what is held against it set aside: unverified, and never passed."""
+    checks = (
+        replace(
+            check,
+            outcome="unverified",
+            detail=f"skipped after it failed: {check.detail}",
+            is_skipped=True,
+        )
+        if check in attempt.refusals
+        else check
+        for check in attempt.validations
+    )
+    return replace(attempt, validations=tuple(checks))

@@ -113,7 +113,9 @@ def open_workshop(house: House, project_id: str, brief: Brief, journal: Journal)
             ),
             journal,
         ),
-        remediation=RemediationEngine(project_id=project_id, hooks=house.hooks),
+        remediation=RemediationEngine(
+            project_id=project_id, hooks=house.hooks, plans=house.settings.remediation
+        ),
         hooks=house.hooks,
         settings=house.settings,
         sandbox=house.sandbox,

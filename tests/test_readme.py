@@ -100,13 +100,23 @@ def _help(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_policies_are_ones_a_run_takes(tmp_path: Path) -> None:
-    [block] = blocks("yaml")
+    [block] = [block for block in blocks("yaml") if block.startswith("org:")]
     (tmp_path / "policies.yaml").write_text(block)
 
     assert [p.name for p in load_policies(tmp_path / "policies.yaml")] == [
         "no-training-on-our-data",
         "cheap",
     ]
+
+
+def test_the_recovery_plans_are_ones_a_run_takes(tmp_path: Path) -> None:
+    [block] = [block for block in blocks("yaml") if block.startswith("remediation:")]
+    (tmp_path / "run.yaml").write_text(f"project: x\n{block}")
+
+    rules = describe({}, tmp_path / "run.yaml").settings
+
+    assert rules.remediation["timeout"] == ("fallback_model", "abort_task")
+    assert rules.skippable == ("ruff",)
 
 
 def test_the_program_runs(tmp_path: Path) -> None:

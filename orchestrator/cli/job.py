@@ -98,6 +98,8 @@ def _job(before: Began, given: Arguments, kept_in: Path, begin: Begin) -> Job:
         weights=Weights(**before.weights) if before.weights and not given.routing else None,
         output_dir=given.output_dir,
         validators={kind: list(names) for kind, names in settings.validators.items()},
+        skippable=list(settings.skippable),
+        remediation={trigger: list(plan) for trigger, plan in settings.remediation.items()},
     )
     policies = _policies(given.policies)
     return Job(

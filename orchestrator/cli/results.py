@@ -95,6 +95,9 @@ def reason(result: TaskResult) -> str | None:
     """Why a task is not simply completed; None when it is."""
     if result.failure is not None:
         return legible.line(result.failure.sentence)
+    if result.status is TaskStatus.DEGRADED and result.best and result.best.skipped:
+        said = "; ".join(f"{c.validator} was {legible.line(c.detail)}" for c in result.best.skipped)
+        return f"{said}."
     if result.status is TaskStatus.DEGRADED:
         why = legible.line(result.best.reason) if result.best else ""
         said = f"its best attempt scores {_score(result)}, below the threshold"

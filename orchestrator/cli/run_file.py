@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from orchestrator import documents
+from orchestrator import documents, remediation
 from orchestrator.errors import InputError
 from orchestrator.models import Settings, TaskType
 from orchestrator.routing import BackendName, RoutingBackend, Weights, backend_called
@@ -18,7 +18,7 @@ _PATHS: Final = ("models", "policies", "output_dir")
 
 
 class RunFile(BaseModel):
-    """What a run file may hold; every key but `validators` is a flag's name with underscores."""
+    """What a run file may hold: flags by their names with underscores, and what has no flag."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -40,6 +40,11 @@ class RunFile(BaseModel):
     validators: dict[TaskType, list[str]] = Field(default_factory=dict)
     """Hard validators by the type of task that has them, whatever the plan says; of files alone."""
 
+    skippable: list[str] = Field(default_factory=list)
+    """Hard validators that a recovery may set aside."""
+    remediation: dict[str, list[str]] = Field(default_factory=dict)
+    """Recovery plans by trigger; `remediation.checked` says what may stand there."""
+
     @property
     def settings(self) -> Settings:
         """How hard the run is to try."""
@@ -49,6 +54,8 @@ class RunFile(BaseModel):
             max_tasks=self.max_tasks,
             concurrency=self.concurrency,
             validators={kind: tuple(names) for kind, names in self.validators.items()},
+            skippable=tuple(self.skippable),
+            remediation=remediation.checked(self.remediation),
         )
 
     @property
