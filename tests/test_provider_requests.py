@@ -458,6 +458,69 @@ async def test_what_is_no_reply_is_never_read_as_one(
     assert failure.value.__context__ is None
 
 
+# How a list of models is read
+
+
+@each_protocol
+@pytest.mark.parametrize(
+    ("names", "is_listed"),
+    [
+        (("{}",), True),
+        (("other", "{}-2026-11-01"), True),
+        (("{}:latest",), True),
+        (("{}er", "other"), False),
+        ((), None),
+    ],
+)
+async def test_a_server_lists_a_model_by_its_name_or_one_that_is_more_exact(
+    wire: WireProtocol, names: tuple[str, ...], *, is_listed: bool | None
+) -> None:
+    ids = [name.format(wire.model) for name in names]
+    body = {
+        "data": [{"id": name, "type": "model"} for name in ids],
+        "models": [{"name": f"models/{name}"} for name in ids],
+    }
+
+    async with (
+        loopback(answer_of(body)) as server,
+        wire.connected(server.origin + wire.version) as provider,
+    ):
+        assert await provider.reach(timeout_s=30) is is_listed
+
+    assert server.heard[0].line.startswith(f"GET {wire.version or '/v1'}/models")
+
+
+@each_protocol
+@pytest.mark.parametrize(
+    ("status", "code"), [(200, "malformed_reply"), (401, "authentication"), (500, "server_error")]
+)
+async def test_a_server_that_does_not_let_us_in_is_not_reached(
+    wire: WireProtocol, status: int, code: str
+) -> None:
+    page = b"<html>Sign in</html>"
+
+    async with (
+        loopback(answer_of(page, status=status, kind="text/html")) as server,
+        wire.connected(server.origin + wire.version) as provider,
+    ):
+        with pytest.raises(ProviderError) as failure:
+            await provider.reach(timeout_s=30)
+
+    assert failure.value.code == code
+
+
+@pytest.mark.parametrize("wire", [OPENAI, ANTHROPIC], ids=str)
+async def test_a_list_of_models_that_is_none_is_not_read_as_one(wire: WireProtocol) -> None:
+    for body in ({"data": 1}, {"data": ["x"]}, ["x"]):
+        async with (
+            loopback(answer_of(body)) as server,
+            wire.connected(server.origin + wire.version) as provider,
+        ):
+            with pytest.raises(ProviderError) as failure:
+                await provider.reach(timeout_s=30)
+        assert failure.value.code == "malformed_reply"
+
+
 # How a refusal is read
 
 
@@ -516,6 +579,13 @@ def test_what_vendors_say_in_prose_counts_where_the_status_says_little(
 
     assert failure.code.startswith(code)
     assert text not in str(failure)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 413, 429, 500])
+def test_no_sentence_names_a_key_that_there_is_none_of(status: int) -> None:
+    told = str(refused(OPENAI.entry(key_env=None), Refusal(status=status)))
+
+    assert "None" not in told
 
 
 @pytest.mark.parametrize(

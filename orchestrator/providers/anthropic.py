@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from orchestrator.models import Reply, Request, Usage
 from orchestrator.providers.refusals import Refusal
-from orchestrator.providers.remote import RemoteProvider, Sdk, count
+from orchestrator.providers.remote import MOST_MODELS, RemoteProvider, Sdk, count
 
 if TYPE_CHECKING:
     import anthropic
@@ -55,10 +55,9 @@ class AnthropicProvider(RemoteProvider["anthropic.AsyncAnthropic", "Message"]):
         message: Message = await client.messages.create(**self._body(request))
         return message
 
-    async def _list(self, client: "anthropic.AsyncAnthropic", timeout_s: float) -> None:
-        page = await client.models.list(limit=1, timeout=timeout_s)
-        if not hasattr(page, "data"):
-            raise ValueError("no list of models")
+    async def _list(self, client: "anthropic.AsyncAnthropic", timeout_s: float) -> tuple[str, ...]:
+        page = await client.models.list(limit=MOST_MODELS, timeout=timeout_s)
+        return tuple(model.id for model in page.data)
 
     def _body(self, request: Request) -> dict[str, Any]:
         prompt = request.prompt

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from orchestrator.models import Reply, Request, Usage
 from orchestrator.providers.refusals import Refusal
-from orchestrator.providers.remote import RemoteProvider, Sdk, count, trust
+from orchestrator.providers.remote import MOST_MODELS, RemoteProvider, Sdk, count, trust
 
 if TYPE_CHECKING:
     import httpx2
@@ -54,7 +54,6 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
         extra="google",
         url="https://generativelanguage.googleapis.com",
     )
-    malformed: ClassVar = (ValueError, AttributeError, TypeError)
 
     def _open(self, http: "httpx2.AsyncClient") -> "genai.Client":
         from google import genai
@@ -81,11 +80,14 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
             model=request.model, contents=request.prompt.text, config=self._config(request)
         )
 
-    async def _list(self, client: "genai.Client", timeout_s: float) -> None:
+    async def _list(self, client: "genai.Client", timeout_s: float) -> tuple[str, ...]:
         from google.genai.types import HttpOptions, ListModelsConfig
 
         wait = HttpOptions(timeout=round(timeout_s * 1000))
-        await client.aio.models.list(config=ListModelsConfig(page_size=1, http_options=wait))
+        pager = await client.aio.models.list(
+            config=ListModelsConfig(page_size=MOST_MODELS, http_options=wait)
+        )
+        return tuple((model.name or "").removeprefix("models/") for model in pager.page)
 
     def _config(self, request: Request) -> "GenerateContentConfig":
         from google.genai.types import (

@@ -46,10 +46,9 @@ class OpenAIProvider(RemoteProvider["openai.AsyncOpenAI", "ChatCompletion"]):
         completion: ChatCompletion = await client.chat.completions.create(**self._body(request))
         return completion
 
-    async def _list(self, client: "openai.AsyncOpenAI", timeout_s: float) -> None:
+    async def _list(self, client: "openai.AsyncOpenAI", timeout_s: float) -> tuple[str, ...]:
         page = await client.models.list(timeout=timeout_s)
-        if not hasattr(page, "data"):
-            raise ValueError("no list of models")
+        return tuple(model.id for model in page.data)
 
     def _body(self, request: Request) -> dict[str, Any]:
         prompt = request.prompt

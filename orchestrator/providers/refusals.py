@@ -78,21 +78,25 @@ _SENTENCES: Final = {
     "server_error": "{who} failed on model {model!r} (HTTP status {status}).",
     "timeout": "{who} ran out of time over model {model!r}.",
 }
-_NO_KEY: Final = (
+_ASKS_FOR_A_KEY: Final = (
     "{who} asks for a key. Name the environment variable that holds it as key_env of model "
     "{model!r} in the catalogue."
 )
+_KEYLESS_SENTENCES: Final = _SENTENCES | {
+    "authentication": _ASKS_FOR_A_KEY,
+    "insufficient_quota": "The account at {who} has no credit left. Top it up.",
+    "permission_denied": _ASKS_FOR_A_KEY,
+}
 _REDIRECTION, _CLIENT_ERROR, _SERVER_ERROR = 300, 400, 500
 
 
 def refused(entry: ModelEntry, refusal: Refusal) -> ProviderError:
     """The failure that a refusal stands for."""
     code = _code(refusal)
-    keyless = code == "authentication" and entry.key_env is None
-    sentence = _NO_KEY if keyless else _SENTENCES[code]
+    sentences = _KEYLESS_SENTENCES if entry.key_env is None else _SENTENCES
     wait_s = _retry_after_s(refusal.headers)
     return ProviderError(
-        sentence.format(
+        sentences[code].format(
             who=entry.provider, model=entry.wire_name, key=entry.key_env, status=refusal.status
         ),
         code=code,

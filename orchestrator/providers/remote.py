@@ -29,6 +29,9 @@ THINKS: Final = "reasoning"
 """The tag of a model that thinks before it answers: it is sent no temperature, which such models
 refuse or ignore, and is asked to think briefly, because thoughts are billed as output."""
 
+_MALFORMED: Final = (AttributeError, LookupError, TypeError, ValueError)
+"""What escapes an SDK, or whoever reads what it built, when a body is not what it should be."""
+
 _DEPARTED: Final[ContextVar[Callable[[], None]]] = ContextVar("departed", default=lambda: None)
 """Whom the request of this task tells of its departure: the SDKs hand nothing through to HTTP."""
 
@@ -75,8 +78,6 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
     """
 
     sdk: ClassVar[Sdk]
-    malformed: ClassVar[tuple[type[Exception], ...]] = (ValueError,)
-    """What the SDK lets escape when a body is not what it expects."""
 
     def __init__(self, entry: ModelEntry, environ: Mapping[str, str]) -> None:
         if lack := self.sdk.lack:
@@ -115,18 +116,26 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
             _DEPARTED.reset(token)
         return self._read(answer)
 
-    async def reach(self, *, timeout_s: float) -> None:
+    async def reach(self, *, timeout_s: float) -> bool | None:
         """Make sure that the server is there and takes the key; nothing is paid for that.
 
+        Returns:
+            Whether the server lists the model, under its name or one that begins so, such as a
+            dated one; None: it lists none.
+
         Raises:
-            ProviderError: it is not, or does not.
+            ProviderError: it is not there, or does not take the key.
         """
         try:
-            await self._sent(lambda client: self._list(client, timeout_s), timeout_s)
+            listed = await self._sent(lambda client: self._list(client, timeout_s), timeout_s)
         except ProviderError as error:
             # Not every server can list its models, and one that says so is there.
             if error.code != "model_not_found":
                 raise
+            return None
+        name = self._entry.wire_name
+        begins = (f"{name}-", f"{name}:")
+        return any(each == name or each.startswith(begins) for each in listed) if listed else None
 
     async def close(self) -> None:
         """Give back connections; closing twice is allowed."""
@@ -149,8 +158,8 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
         """
 
     @abstractmethod
-    async def _list(self, client: Client, timeout_s: float) -> None:
-        """Have the SDK ask, once, for the first models that the key may use."""
+    async def _list(self, client: Client, timeout_s: float) -> tuple[str, ...]:
+        """Have the SDK ask, once, for the names of the models that the key may use."""
 
     @abstractmethod
     def _reply(self, answer: Answer) -> Reply:
@@ -196,7 +205,7 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
     def _failures(self) -> tuple[type[Exception], ...]:
         import httpx2
 
-        return (*self._sdk_errors(), httpx2.HTTPError, *self.malformed)
+        return (*self._sdk_errors(), httpx2.HTTPError, *_MALFORMED)
 
     def _told(self, error: Exception, timeout_s: float) -> ProviderError:
         """The error in our words."""
@@ -210,14 +219,14 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
                 return refusals.unreachable(entry, host)
             case httpx2.TimeoutException():
                 return refusals.timed_out(entry, timeout_s)
-        if isinstance(error, self.malformed):
+        if isinstance(error, _MALFORMED):
             return refusals.unreadable(entry, host)
         return refusals.broken_off(entry, host)
 
     def _read(self, answer: Answer) -> Reply:
         try:
             return self._reply(answer)
-        except (AttributeError, IndexError, TypeError, ValueError):
+        except _MALFORMED:
             pass
         raise refusals.unreadable(self._entry, self.server[0])
 
@@ -228,6 +237,10 @@ def trust() -> "ssl.SSLContext":
     import httpx2
 
     return httpx2.create_ssl_context()
+
+
+MOST_MODELS: Final = 1000
+"""What a server may be asked to list at once, and more than any lists."""
 
 
 def count(tokens: int | None) -> int:

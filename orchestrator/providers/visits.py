@@ -28,6 +28,8 @@ class Visit:
     server: tuple[str, int]
     problem: str | None = None
     """Why it could not be reached, or did not answer, in a sentence; None: all is well."""
+    is_listed: bool | None = None
+    """Whether the server lists the model among those that the key may use; None: unknown."""
     latency_s: float | None = None
     """How long an answer took, where one was asked for."""
     cost_usd: Decimal | None = None
@@ -56,8 +58,8 @@ async def visit(
 
 async def _reached(entry: ModelEntry, provider: RemoteProvider[Any, Any]) -> Visit:
     async def ask() -> Visit:
-        await provider.reach(timeout_s=REACH_TIMEOUT_S)
-        return Visit(server=provider.server)
+        listed = await provider.reach(timeout_s=REACH_TIMEOUT_S)
+        return Visit(server=provider.server, is_listed=listed)
 
     return await _told(entry, provider, ask, REACH_TIMEOUT_S)
 

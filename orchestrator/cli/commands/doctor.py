@@ -76,7 +76,8 @@ def _said(found: Diagnosis, seen: Visit | None) -> str:
         return f"ready, but: {seen.problem}"
     host = f"{seen.server[0]}:{seen.server[1]}"
     if seen.latency_s is None or seen.cost_usd is None:
-        return f"ready, {host} lets us in"
+        unlisted = ", but does not list the model" if seen.is_listed is False else ""
+        return f"ready, {host} lets us in{unlisted}"
     took, cost = legible.duration(seen.latency_s), legible.usd(seen.cost_usd)
     return f"ready, {host} answered in {took} for {cost}"
 
@@ -102,6 +103,7 @@ def _entry(found: Diagnosis, seen: Visit | None) -> dict[str, Any]:
         "problem": found.problem,
         "server": None,
         "reached": None,
+        "listed": None,
         "answered_in_s": None,
         "cost_usd": None,
     }
@@ -109,6 +111,7 @@ def _entry(found: Diagnosis, seen: Visit | None) -> dict[str, Any]:
         entry |= {
             "server": f"{seen.server[0]}:{seen.server[1]}",
             "reached": seen.problem is None,
+            "listed": seen.is_listed,
             "problem": seen.problem,
             "answered_in_s": seen.latency_s,
             "cost_usd": None if seen.cost_usd is None else float(seen.cost_usd),
