@@ -41,3 +41,6 @@ bench-peers:
 	.venv/peers/bin/pip install -q -e '.[tracing]' logfire traceloop-sdk openinference-instrumentation ddtrace langfuse
 	.venv/peers/bin/python benchmarks/peers/tracing.py off
 	.venv/peers/bin/python benchmarks/peers/tracing.py on
+	python -m venv .venv/loop-peers
+	.venv/loop-peers/bin/pip install -q -e '.[tracing]' langgraph pydantic-graph prefect
+	.venv/loop-peers/bin/python benchmarks/peers/run_loop.py

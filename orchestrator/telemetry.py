@@ -56,6 +56,8 @@ class TelemetryCollector:
         self._known = dict(past)
         self._fresh: dict[str, Tally] = {}
         self._retold: set[tuple[str, str | None]] = set()
+        self._profiles: dict[str, tuple[Counts, Profile]] = {}
+        """Each with the counts that it was made from: whoever chooses asks again and again."""
 
     def __call__(self, event: Event, /) -> None:
         """Take note of calls that ended and of attempts that were judged.
@@ -78,18 +80,10 @@ class TelemetryCollector:
         if tally is None:
             return Profile()
         tally.fade(self._now())
-        counts = tally.counts
-        return Profile(
-            calls=counts.calls,
-            failures=counts.failures,
-            ema_latency_ms=moving_average(tally.latencies_ms),
-            p95_latency_ms=p95(tally.latencies_ms),
-            cost_usd=counts.cost_usd,
-            drafts=counts.drafts,
-            draft_cost_usd=counts.draft_cost_usd / counts.drafts if counts.drafts else None,
-            scores=counts.scores,
-            quality=counts.score_sum / counts.scores if counts.scores else None,
-        )
+        known = self._profiles.get(model_id)
+        if known is None or known[0] is not tally.counts:
+            known = self._profiles[model_id] = tally.counts, _profile(tally)
+        return known[1]
 
     def take_fresh(self) -> dict[str, Tally]:
         """What was measured since this was last asked, by model id."""
@@ -104,6 +98,21 @@ class TelemetryCollector:
         for tallies in (self._known, self._fresh):
             tally = tallies.setdefault(model_id, Tally(as_of_s=now_s))
             tally.add(counts, latencies_ms, now_s)
+
+
+def _profile(tally: Tally) -> Profile:
+    counts = tally.counts
+    return Profile(
+        calls=counts.calls,
+        failures=counts.failures,
+        ema_latency_ms=moving_average(tally.latencies_ms),
+        p95_latency_ms=p95(tally.latencies_ms),
+        cost_usd=counts.cost_usd,
+        drafts=counts.drafts,
+        draft_cost_usd=counts.draft_cost_usd / counts.drafts if counts.drafts else None,
+        scores=counts.scores,
+        quality=counts.score_sum / counts.scores if counts.scores else None,
+    )
 
 
 def _measured(call: CallCompleted) -> tuple[Counts, list[float]]:
