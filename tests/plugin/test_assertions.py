@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 from opentelemetry import trace
 
-from pytest_otel_spans import SpanCapture, SpanTreeMismatch, assert_span_tree, span
+from pytest_otel_spans import (
+    SpanCapture,
+    SpanTreeMismatch,
+    any_order,
+    assert_span_tree,
+    never,
+    span,
+)
 from pytest_otel_spans.receiving.otlp import OtlpCapture
 from pytest_otel_spans.text.colour import paint
 
@@ -68,6 +75,25 @@ def test_spans_of_other_processes_are_a_capture_too(otlp_spans: OtlpCapture) -> 
 def test_no_root_at_all_is_no_expectation(spans: SpanCapture) -> None:
     with pytest.raises(TypeError, match=re.escape("spans.assert_empty()")):
         assert_span_tree(spans)
+
+
+def test_the_roots_are_all_the_roots_in_start_order_but_where_a_part_says_otherwise(
+    spans: SpanCapture,
+) -> None:
+    for name in ("boot", "run", "halt"):
+        leaf(name)
+    for roots in (
+        ["boot", "run", "halt"],
+        [any_order("halt", "boot", "run")],
+        [any_order("run", "boot"), span("halt")],
+        ["boot", ...],
+        [..., "run", ..., never("crash")],
+        [span("*").times(3)],
+    ):
+        assert_span_tree(spans, *roots)
+    for roots in (["boot", "run"], ["run", "boot", "halt"], ["boot", "run", never("halt"), ...]):
+        with pytest.raises(SpanTreeMismatch):
+            assert_span_tree(spans, *roots)
 
 
 def test_what_holds_no_spans_is_refused() -> None:

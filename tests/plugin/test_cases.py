@@ -3,9 +3,11 @@
 A change of wording fails the test that has it. With REWRITE_MESSAGES=1 in the environment this
 file's tests write the messages anew, by hand only: then read the diff as a person would whose own
 test failed.
-Rows 14 and 15 are about snapshots and have tests of their own.
+Rows 2 and 5 pass and have no message. How the files of rows 14 and 15 are written and read is in
+test_snapshot.py.
 """
 
+import difflib
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,9 @@ from pytest_otel_spans import (
     span,
 )
 from pytest_otel_spans.matching.match import match_roots
+from pytest_otel_spans.snapshots.lock import Terms, Told
+from pytest_otel_spans.snapshots.parse import SnapshotSyntaxError, parse_rows
+from pytest_otel_spans.sources import source_of
 from pytest_otel_spans.tree import grow
 from tests.plugin.groves import plant, spans_of
 
@@ -40,14 +45,17 @@ def leaf(name: str, **attributes: AnyValue) -> None:
         pass
 
 
-def told(case: str, error: pytest.ExceptionInfo[AssertionError]) -> str:
+def told(case: str, error: pytest.ExceptionInfo[Exception]) -> str:
     """Return the message, after a comparison with the one that was reviewed."""
     name = f"{error.type.__name__}: " if error.type is not AssertionError else ""
-    message = f"{name}{error.value}\n"
+    return assert_reviewed(case, f"{name}{error.value}")
+
+
+def assert_reviewed(case: str, message: str) -> str:
     file = MESSAGES / f"{case}.txt"
     if os.environ.get("REWRITE_MESSAGES"):
-        file.write_text(message, encoding="utf-8")
-    assert message == file.read_text(encoding="utf-8")
+        file.write_text(f"{message}\n", encoding="utf-8")
+    assert f"{message}\n" == file.read_text(encoding="utf-8")
     return message
 
 
@@ -275,6 +283,71 @@ def test_case_13_a_failure_is_shown_whole(
     assert "pytest_otel_spans/assertions.py" not in result.stdout.str()
 
 
+def test_case_13_the_message_of_forty_spans(spans: SpanCapture) -> None:
+    with inside("run_project"):
+        for number in range(39):
+            leaf(f"task:t{number}", number=number)
+    expected = [span(f"task:t{n}", {"number": -n}) for n in range(39)]
+    with pytest.raises(SpanTreeMismatch) as error:
+        assert_span_tree(spans, span("run_project", *expected))
+    told("case_13", error)
+
+
+def run_project(model: str = "gpt-4o", *, checked: bool = False, settled: bool = False) -> None:
+    with inside("run_project"):
+        for number in range(3):
+            with inside(f"task:t{number}"):
+                if checked and number == 1:
+                    leaf("policy_check", passed=True)
+                leaf("llm_call", model=model if number == 2 else "gpt-4o")
+        if settled:
+            leaf("settle")
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "a_last_sibling": {"settled": True},
+    "a_leaf_in_the_middle": {"checked": True},
+    "one_attribute": {"model": "gpt-4o-mini"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_case_14_a_snapshot_shows_what_changed_and_is_updated(
+    spans: SpanCapture, change: str
+) -> None:
+    run_project()
+    snapshot = Told(source_of(spans), Terms()).text()
+    spans.clear()
+    run_project(**CHANGES[change])
+    now = Told(source_of(spans), Terms())
+
+    assert not now.agrees_with(parse_rows(snapshot))
+    assert_reviewed(f"case_14_{change}", now.explanation())
+    diff = difflib.unified_diff(snapshot.splitlines(), now.text().splitlines(), n=0, lineterm="")
+    assert_reviewed(f"case_14_{change}_diff", "\n".join([*diff][2:]))
+
+
+def test_case_15_a_corrupt_snapshot_is_named_by_its_line() -> None:
+    with pytest.raises(SnapshotSyntaxError) as error:
+        parse_rows("# spans v1\nrun\n    n = <number>\n", "__snapshots__/test_run.spans")
+    assert "cannot parse line 3" in told("case_15", error)
+
+
+def test_case_15_a_wildcard_typed_by_hand_survives_an_update(spans: SpanCapture) -> None:
+    run_project("gpt-5")
+    typed = {0: '"gpt-4"', 1: '"gpt-4"', 2: "<any>"}
+    by_hand = "# spans v1\nrun_project\n" + "".join(
+        f"  task:t{number}\n    llm_call\n        model = {value}\n"
+        for number, value in typed.items()
+    )
+    now = Told(source_of(spans), Terms())
+
+    assert not now.agrees_with(parse_rows(by_hand))
+    assert now.text().count("model = <any>") == 1
+    assert now.text().count('model = "gpt-4o"') == 2
+    assert now.agrees_with(parse_rows(now.text()))
+
+
 def test_case_16_one_span_with_another_run_id(spans: SpanCapture) -> None:
     with inside("run_project", attributes={"run_id": "r1"}):
         leaf("task:t1", run_id="r1")
@@ -292,7 +365,9 @@ def test_case_16_one_span_with_another_run_id(spans: SpanCapture) -> None:
 
 def test_every_message_has_its_case() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
-    assert all(f'told("{file.stem}"' in source for file in MESSAGES.glob("*.txt"))
+    changes = {f"case_14_{change}{end}" for change in CHANGES for end in ("", "_diff")}
+    files = {file.stem for file in MESSAGES.glob("*.txt")}
+    assert {name for name in files if f'told("{name}"' not in source} == changes
 
 
 def test_lists_and_exporters_match_as_captures_do(spans: SpanCapture) -> None:

@@ -3,9 +3,11 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
-from hypothesis import assume, event, given, settings
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
@@ -133,9 +135,16 @@ def give_another_parent(data: st.DataObject, root: Shrub) -> None:
 
 
 def reorder(data: st.DataObject, root: Shrub) -> None:
-    assume(root.children)
-    parent = data.draw(st.sampled_from(parents(root)))
-    parent.children[:] = data.draw(st.permutations(parent.children))
+    pairs = [
+        (parent, one, two)
+        for parent in parents(root)
+        for one, two in combinations(range(len(parent.children)), 2)
+        if parent.children[one].form() != parent.children[two].form()
+    ]
+    assume(pairs)
+    parent, one, two = data.draw(st.sampled_from(pairs))
+    below = parent.children
+    below[one], below[two] = below[two], below[one]
 
 
 MUTATIONS = (
@@ -163,15 +172,15 @@ def outcome_of(literal: str, grown: Forest) -> Outcome:
     return outcomes[0]
 
 
-@settings(max_examples=600, deadline=None)
-@given(tree=trees(), mutate=st.sampled_from(MUTATIONS), data=st.data())
+@pytest.mark.parametrize("mutate", MUTATIONS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(tree=trees(), data=st.data())
 def test_any_single_mutation_fails_the_exact_literal(
-    tree: Shrub, mutate: Callable[[st.DataObject, Shrub], None], data: st.DataObject
+    mutate: Callable[[st.DataObject, Shrub], None], tree: Shrub, data: st.DataObject
 ) -> None:
     mutated = copy.deepcopy(tree)
     mutate(data, mutated)
     assume(mutated.form() != tree.form())
-    event(mutate.__name__)
 
     literal = suggest(forest(tree.plant()), exact=True)
 

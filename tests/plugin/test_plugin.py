@@ -342,6 +342,39 @@ def test_where_no_provider_is_set_one_of_the_sdk_stands_and_stays(
     run().assert_outcomes(passed=2)
 
 
+def test_the_setter_of_the_global_provider_is_all_that_is_patched(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makeconftest("""
+        import opentelemetry.context, opentelemetry.trace, opentelemetry.sdk.trace
+        import opentelemetry.sdk.trace.export, opentelemetry.sdk.trace.sampling
+        import opentelemetry.sdk.trace.export.in_memory_span_exporter
+        import sys
+
+        def all_there_is():
+            for name, module in [*sys.modules.items()]:
+                for key, value in vars(module).items() if name.startswith("opentelemetry") else ():
+                    yield (name, key), value
+                    for inner, one in vars(value).items() if isinstance(value, type) else ():
+                        yield (name, key, inner), one
+
+        BEFORE = dict(all_there_is())
+    """)
+    pytester.makepyfile("""
+        from app import open_span
+        from conftest import BEFORE, all_there_is
+
+        def test_one(spans):
+            open_span("a")
+            now = dict(all_there_is())
+            changed = [key for key, one in BEFORE.items() if callable(one) and now[key] is not one]
+            assert changed == [("opentelemetry.trace", "_set_tracer_provider")]
+            assert len(spans) == 1
+    """)
+
+    run().assert_outcomes(passed=1)
+
+
 def test_a_provider_shut_down_by_one_test_serves_the_next_which_is_told(
     pytester: pytest.Pytester, run: Run
 ) -> None:
