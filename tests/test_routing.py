@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.admission import Gate
 from orchestrator.breaker import Breakers
@@ -15,7 +17,7 @@ from orchestrator.models import Prompt, Usage
 from orchestrator.policies import Policy, Rules
 from orchestrator.policy_engine import PolicyEngine
 from orchestrator.rate_limits import RateLimits
-from orchestrator.routing import GreedyBackend, ParetoBackend, Router
+from orchestrator.routing import GreedyBackend, ParetoBackend, Router, WeightedSumBackend
 from orchestrator.routing.measures import expected_quality
 from orchestrator.telemetry import Profile, TelemetryCollector
 from pytest_otel_spans import assert_span_tree, span
@@ -477,3 +479,52 @@ def test_a_pinned_model_has_to_be_ready():
     assert str(refusal.value) == (
         "Model 'fair' is pinned as reviewer, but it is not ready; ready are 'good'."
     )
+
+
+# Whatever is the matter with the models
+
+
+@settings(deadline=None)
+@given(
+    troubles=st.lists(
+        st.sets(st.sampled_from(["blocked", "refused", "resting", "dear", "tried"])),
+        min_size=1,
+        max_size=6,
+    ),
+    backend=st.sampled_from([GreedyBackend(), WeightedSumBackend(), ParetoBackend()]),
+)
+async def test_nobody_serves_who_may_not_and_nobody_is_asked_in_vain_while_another_can(
+    troubles, backend
+):
+    models = [
+        model(f"m{number}", price=dollars(1000 if "dear" in trouble else 1))
+        for number, trouble in enumerate(troubles)
+    ]
+    having = {
+        name: [each.id for each, trouble in zip(models, troubles, strict=True) if name in trouble]
+        for name in ("blocked", "refused", "resting", "dear", "tried")
+    }
+    routes = router(
+        *models,
+        policies=[hard(blocked_models=having["blocked"])] if having["blocked"] else (),
+        watch=Watch(dict.fromkeys(having["resting"], 9.0), refused=having["refused"]),
+        ledger=Ledger(1),
+        backend=backend,
+    )
+    allowed = [
+        each.id
+        for each in models
+        if each.id not in {*having["blocked"], *having["refused"], *having["tried"]}
+    ]
+
+    try:
+        choice = await routes.choose("author", excluded=frozenset(having["tried"]))
+    except (NoModelLeft, PolicyViolation):
+        assert not allowed
+        return
+
+    assert choice.model.id in allowed
+    affordable = [name for name in allowed if name not in having["dear"]] or allowed
+    awake = [name for name in affordable if name not in having["resting"]] or affordable
+    assert choice.model.id in awake
+    assert {other.id for other in choice.others} < set(allowed)
