@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from orchestrator.catalogue import ModelEntry
-from orchestrator.errors import PolicyViolation
+from orchestrator.errors import NoModelLeft, PolicyViolation
 from orchestrator.events import Event, NobodyChosen
 from orchestrator.journal import Journal
 from orchestrator.journal.entries import Chosen, Unfilled
@@ -20,6 +20,7 @@ def vacancies_kept(journal: Journal, project_id: str) -> Hook:
             journal.note(
                 Unfilled(
                     task_id=event.task_id,
+                    place=journal.place(event.task_id),
                     role=event.role,
                     error_type=event.error_type,
                     reason=event.reason,
@@ -96,6 +97,10 @@ class Casting:
     ) -> Choice | None:
         """The choice of an earlier run, if it can be made again."""
         while (kept := self._journal.choice(task_id, role)) is not None:
+            if isinstance(kept, Unfilled):
+                if self._journal.replays:
+                    raise _refusal(kept)
+                continue  # what was missing then may be there now
             if kept.model in excluded:
                 continue
             try:
@@ -113,3 +118,8 @@ class Casting:
             if choice is not None:
                 return choice
         return None
+
+
+def _refusal(kept: Unfilled) -> PolicyViolation | NoModelLeft:
+    kind = PolicyViolation if kept.error_type == PolicyViolation.error_type else NoModelLeft
+    return kind(kept.reason)

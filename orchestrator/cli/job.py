@@ -10,7 +10,7 @@ from orchestrator.cli.run_file import RunFile, describe
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import NotInJournal
 from orchestrator.journal import Shelf
-from orchestrator.journal.entries import Began
+from orchestrator.journal.entries import Began, Chosen
 from orchestrator.models import Reply, Request, Role
 from orchestrator.policies import Policy, load_policies
 from orchestrator.ports import Provider
@@ -68,7 +68,12 @@ def replayed(project_id: str, given: Arguments, environ: Mapping[str, str]) -> J
     """
     kept_in = state_dir(given.state_dir, environ)
     history = Shelf(kept_in).read(project_id)
-    chosen = {choice.model for choices in history.choices.values() for choice in choices}
+    chosen = {
+        choice.model
+        for choices in history.choices.values()
+        for choice in choices
+        if isinstance(choice, Chosen)
+    }
     known = {entry.id for entry in history.began.catalogue.entries()}
     job = _job(history.began, given, kept_in, lambda it: it.replay_project(project_id))
     return replace(job, connected={model: _Nobody() for model in (chosen & known or known)})

@@ -82,6 +82,8 @@ class Unfilled(_Entry):
 
     kind: Literal["unfilled"] = "unfilled"
     task_id: str | None
+    place: int
+    """As of a choice."""
     role: Role
     error_type: str
     reason: str

@@ -63,7 +63,7 @@ class History:
     """The traceparent of each task's span, by task id."""
     outcomes: Mapping[str, Sequence[Answered | Failed]] = field(default_factory=dict)
     """What came of each call, by its identity, in order."""
-    choices: Mapping[tuple[Place, Role], Sequence[Chosen]] = field(default_factory=dict)
+    choices: Mapping[tuple[Place, Role], Sequence[Decision]] = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
     """Every choice of a model by any run of the project, and every one that came to nothing."""
     checks: Mapping[tuple[str, int, str], Sequence[Checked]] = field(default_factory=dict)
@@ -155,7 +155,7 @@ class _Teller:
         self._results: dict[str, TaskResult] = {}
         self._spans: dict[str, str] = {}
         self._outcomes: defaultdict[str, list[Answered | Failed]] = defaultdict(list)
-        self._choices: defaultdict[tuple[Place, Role], list[Chosen]] = defaultdict(list)
+        self._choices: defaultdict[tuple[Place, Role], list[Decision]] = defaultdict(list)
         self._checks: defaultdict[tuple[str, int, str], list[Checked]] = defaultdict(list)
         self._decisions: list[Decision] = []
         self._under_way: defaultdict[int, list[Asked]] = defaultdict(list)
@@ -205,8 +205,7 @@ class _Teller:
 
     def _decide(self, entry: Decision) -> None:
         self._decisions.append(entry)
-        if isinstance(entry, Chosen):
-            self._choices[entry.task_id, entry.role].append(entry)
+        self._choices[entry.task_id, entry.role].append(entry)
 
     def _end(self, entry: Answered | Failed) -> None:
         if entry.call in self._ended:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from orchestrator.errors import NotInJournal
-from orchestrator.journal.entries import Answered, Chosen, Entry, Failed
+from orchestrator.journal.entries import Answered, Decision, Entry, Failed
 from orchestrator.journal.history import History, Place
 from orchestrator.journal.writer import Writer
 from orchestrator.models import Plan, Role, TaskResult, Validation
@@ -103,8 +103,8 @@ class Journal:
             raise NotInJournal("The journal ends here: nothing that comes next is in it.")
         return None
 
-    def choice(self, task_id: Place, role: Role) -> Chosen | None:
-        """Which model was chosen there, told once; None: it has to be chosen."""
+    def choice(self, task_id: Place, role: Role) -> Decision | None:
+        """What came of a choice there, told once; None: it has to be made."""
         waiting = self._choices.get((task_id, role))
         return waiting.popleft() if waiting else None
 

@@ -1,0 +1,212 @@
+"""Whatever comes in, no traceback reaches a user and no invariant is broken.
+
+Answers, journals, catalogues, policies and run files of every kind, by hypothesis. A run under
+whatever models answer keeps its promises: a status, a budget that holds, a span for each call,
+and a journal from which the same can be told and gone on with.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.budget import Budget
+from orchestrator.catalogue import load_catalogue
+from orchestrator.cli.run_file import describe
+from orchestrator.errors import InputError, ProviderError
+from orchestrator.events import CallCompleted
+from orchestrator.journal import Shelf
+from orchestrator.models import ProjectState, Reply, Request, Settings, Usage
+from orchestrator.policies import Policy, Rules, load_policies
+from pytest_otel_spans import SpanCapture
+from tests.fakes import Recorder, ScriptedProvider, Step, reply
+from tests.span_contract import keeps_its_promises
+from tests.stories import Script, cast, critique, plan, score, stage
+
+T = TypeVar("T")
+TIMES: Final = int(os.environ.get("ORCHESTRATOR_FUZZ", "1"))
+"""How many times more examples than in the suite; docs/reliability.md has the last long run."""
+BRIEFLY: Final = settings(
+    deadline=None,
+    max_examples=25 * TIMES,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+MANY: Final = settings(BRIEFLY, max_examples=100 * TIMES)
+
+texts = st.text(st.characters(codec=None), max_size=80)  # halves of pairs among them
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+failures = st.builds(
+    lambda code, again: ProviderError("It failed.", code=code, retryable=again),
+    st.sampled_from(["rate_limit_exceeded", "server_error", "authentication", "timeout", "odd"]),
+    st.booleans(),
+)
+
+
+def billed(text: str, share: float, finish: str) -> Step:
+    """An answer that bills some share of what it may bill at most."""
+
+    def answer(request: Request) -> Reply:
+        prompt = request.prompt
+        usage = Usage(
+            input_tokens=int(share * len(f"{prompt.system}{prompt.text}")),
+            output_tokens=int(share * prompt.max_tokens),
+        )
+        return reply(text, usage=usage, finish_reason=finish)
+
+    return answer
+
+
+def answers(*likely: str) -> st.SearchStrategy[Step]:
+    """What a model may say to one question: what is wanted, often; else anything at all."""
+    words = st.one_of(
+        st.sampled_from(likely),
+        st.sampled_from(likely),
+        texts,
+        json_values.map(json.dumps),
+        st.sampled_from(likely).map(lambda text: text[: len(text) // 2]),
+    )
+    replies = st.builds(
+        billed,
+        words,
+        st.floats(0, 1),
+        st.sampled_from(["stop", "stop", "length", "content_filter", "odd"]),
+    )
+    return st.one_of(words, replies, failures)
+
+
+scripts = st.fixed_dictionaries(
+    {
+        "decompose": st.lists(
+            answers(plan(("a", []), ("b", ["a"])), plan(("a", []), ("b", []), ("c", ["a"]))),
+            min_size=1,
+            max_size=2,
+        ),
+        "generate": st.lists(answers("A draft."), min_size=1, max_size=3),
+        "critique": st.lists(answers(critique("More."), critique()), min_size=1, max_size=3),
+        "revise": st.lists(answers("A better draft."), min_size=1, max_size=3),
+        "evaluate": st.lists(answers(score(0.9), score(0.4)), min_size=1, max_size=3),
+    }
+)
+
+
+def models(said: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, ScriptedProvider]:
+    return cast(**{name: Script(**script) for name, script in zip("ab", said, strict=True)})
+
+
+@BRIEFLY
+@given(
+    said=st.tuples(scripts, scripts),
+    max_usd=st.sampled_from([None, "0.02", "0.05", "5"]),
+    blocked=st.sampled_from([None, None, "a"]),
+)
+async def test_whatever_models_answer_a_run_keeps_its_promises(
+    traced: SpanCapture, said: Any, max_usd: str | None, blocked: str | None
+) -> None:
+    traced.clear()
+    providers, recorder = models(said), Recorder()
+    rules = (Policy(name="no", rules=Rules(blocked_models=(blocked,))),) if blocked else ()
+    with tempfile.TemporaryDirectory() as folder:
+        facts: Any = {"policies": rules, "hooks": [recorder], "state_dir": Path(folder)}
+        budget = Budget(max_usd=Decimal(max_usd) if max_usd else None)
+        sparing = Settings(max_iterations=2)
+        async with stage(providers, budget=budget, settings=sparing, **facts) as orchestrator:
+            state = await orchestrator.run_project("Make it", project_id="p1")
+        kept = Shelf(Path(folder)).read("p1").state()
+        async with stage(models(said), **facts) as orchestrator:
+            told = await orchestrator.replay_project("p1")
+
+    calls = recorder.of(CallCompleted)
+    assert kept == state
+    assert sum((each.cost_usd for each in calls), Decimal(0)) == state.total_cost_usd
+    assert max_usd is None or state.total_cost_usd <= Decimal(max_usd)
+    assert blocked is None or not providers[blocked].requests
+    assert all(result.output for result in state.results if result.status == "completed")
+    assert gist(told) == gist(state)
+    assert len([n for n in traced.forest.nodes if n.name.startswith("llm_call:")]) == len(calls)
+    assert keeps_its_promises(traced)
+
+
+def gist(state: ProjectState) -> list[tuple[Any, ...]]:
+    return [(each.task.id, each.status, each.output, each.score) for each in state.results]
+
+
+def told_or_refused(read: Callable[[], T]) -> T | None:
+    """What was read; None: it was refused, in one line."""
+    try:
+        return read()
+    except InputError as error:
+        if "\n" in str(error):
+            raise AssertionError("a refusal of more than one line") from error
+        return None
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, ProjectState]:
+    """A whole journal, and what it says."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    orchestrator = stage(cast(ann=Script(), bob=Script()), state_dir=folder)
+    state = asyncio.run(orchestrator.run_project("Make it", project_id="p1"))
+    return (folder / "journals" / "p1.journal").read_bytes(), state
+
+
+@MANY
+@given(data=st.data())
+def test_a_journal_that_was_damaged_is_refused_or_says_what_it_always_said(
+    journal: tuple[bytes, ProjectState], data: st.DataObject
+) -> None:
+    whole, state = journal
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.one_of(st.just(len(whole)), st.integers(0, len(whole))))
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "journals", "p1.journal")
+        path.parent.mkdir()
+        path.write_bytes(damaged[:cut])
+        told = told_or_refused(lambda: Shelf(Path(folder)).read("p1").state())
+        assert told is None or told == state
+
+
+READERS: Final[dict[str, Callable[[Path], object]]] = {
+    "a catalogue": load_catalogue,
+    "policies": load_policies,
+    "a run file": lambda path: describe({}, path),
+}
+KEYS: Final = st.sampled_from(
+    [
+        *("models", "id", "provider", "api", "price", "input", "output", "base_url", "tags"),
+        *("org", "team", "job", "name", "mode", "rules", "blocked_models", "max_latency_ms"),
+        *("project", "criteria", "budget", "time", "concurrency", "threshold", "routing"),
+        *("validators", "weights", "policies", "output_dir", "project_id"),
+    ]
+)
+documents: st.SearchStrategy[Any] = st.recursive(
+    json_values | st.sampled_from(["offline", "openai", "hard", "writing", "pareto", 0.5, 3]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@MANY
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+@given(document=st.one_of(documents.map(json.dumps), texts))
+def test_a_file_is_read_or_refused_in_one_sentence(
+    read: Callable[[Path], object], document: str
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file.yaml")
+        path.write_text(document, encoding="utf-8", errors="replace")
+        told_or_refused(lambda: read(path))
