@@ -17,7 +17,7 @@ from rich.text import Text
 from orchestrator import Catalogue, ModelEntry, Orchestrator, TracingConfig
 from orchestrator.clock import SystemClock
 from orchestrator.errors import ProviderError
-from orchestrator.models import ProjectState, Reply, Request, Settings
+from orchestrator.models import ProjectState, Reply, Request
 from orchestrator.ports import Sandbox
 from orchestrator.providers.offline import OfflineProvider
 
@@ -70,13 +70,9 @@ class BadDay:
 async def run(sandbox: Sandbox | None = None) -> ProjectState:
     connected = {entry.id: OfflineProvider(entry, SystemClock()) for entry in MODELS.models}
     connected["atlas-large"] = BadDay(MODELS["atlas-large"])
-    settings, tracing = Settings(max_tasks=4), TracingConfig(enabled=True)
+    tracing = TracingConfig(enabled=True)
     async with Orchestrator(
-        catalogue=MODELS,
-        connected=connected,
-        settings=settings,
-        tracing_cfg=tracing,
-        sandbox=sandbox,
+        catalogue=MODELS, connected=connected, tracing_cfg=tracing, sandbox=sandbox
     ) as house:
         return await house.run_project(
             "Build a rate limiter library", "token bucket, thread safe, tested", project_id="demo"

@@ -6,6 +6,7 @@ from typing import Final
 
 from orchestrator import spans
 from orchestrator.legible import count, line, usd
+from orchestrator.models import RunStatus
 from orchestrator.waterfall.marks import in_signs, in_words, marks, troubles
 from orchestrator.waterfall.story import (
     Blame,
@@ -50,7 +51,7 @@ def _ending(trace: Trace, width: int) -> Line:
     root = trace.root
     cost, estimated = _total(trace)
     told = (
-        Part(f"  {_status(root)}" if _status(root) else "", BAD if root.failed else GOOD),
+        Part(f"  {_status(root)}" if _status(root) else "", _tone(root)),
         Part(f"  {duration(root.duration_ns)}"),
         Part(f"  {usd(cost, estimated)}" if cost else ""),
         Part(_resumption(root), QUIET),
@@ -58,6 +59,13 @@ def _ending(trace: Trace, width: int) -> Line:
     name = _RUN if root.name == spans.SPAN_RUN_PROJECT else root.name
     known = f"{name} {root.attributes.get(spans.PROJECT_ID, '')}"
     return (Part(line(known, width - length(told)), "bold"), *told)
+
+
+def _tone(root: SpanRecord) -> str:
+    """The style of a status: a run that only went on with less is neither good nor bad."""
+    if root.failed:
+        return BAD
+    return GOOD if _status(root) == RunStatus.SUCCESS.value else CRITICAL
 
 
 def _resumption(root: SpanRecord) -> str:
