@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from orchestrator.waterfall import traces_of
-from orchestrator.waterfall.words import duration, tokens
+from orchestrator.waterfall.words import duration, percent, tokens
 from tests.traces import MS, Story, failing_over, priced
 
 
@@ -251,6 +251,13 @@ def test_spans_without_a_common_root_are_traces_of_their_own():
 )
 def test_times_are_said_in_few_characters(length_ns, said):
     assert duration(length_ns) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [(0, "0 %"), (4, "<1 %"), (6, "1 %"), (475, "48 %"), (1000, "100 %")]
+)
+def test_shares_are_said_without_decimals(part, said):
+    assert percent(part, 1000) == said
 
 
 def test_tokens_are_said_in_few_characters():

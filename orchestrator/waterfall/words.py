@@ -14,6 +14,7 @@ QUIET: Final = "dim"
 STYLE_OF: Final = {ON_PATH: "yellow", BESIDE: "cyan", " ": ""}
 """Of the cells of bars."""
 
+_HALF: Final = 0.5
 _TEN_MS: Final = 10
 _SECOND_MS: Final = 1_000
 _LONG_MS: Final = 100_000
@@ -67,8 +68,9 @@ def duration(length_ns: int) -> str:
 
 
 def percent(part: int | Decimal, whole: int | Decimal) -> str:
-    """A share: ``24 %``."""
-    return f"{100 * part / (whole or 1):.0f} %"
+    """A share: ``24 %``; what is less than half of one, but not nothing, says so."""
+    share = 100 * part / (whole or 1)
+    return "<1 %" if 0 < share < _HALF else f"{share:.0f} %"
 
 
 def tokens(sent: int, received: int) -> str:
