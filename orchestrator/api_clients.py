@@ -159,6 +159,9 @@ class UnifiedClient:
         await self._hooks.emit(call.started(self._project_id))
         error_type = None
         try:
+            remote = self._remotes.get(entry.id)
+            if remote is not None and kept is None:
+                await remote.open()  # before the span: an import is no work of the model's
             with self._traced(call) as span:
                 self._keeper.looked_up(span, hit=kept is not None)
                 if kept is not None:
@@ -214,8 +217,6 @@ class UnifiedClient:
     async def _answered(self, call: Call, span: Span) -> Reply:
         """Make requests until one is answered, or until no other may help."""
         worst = worst_case(call.entry, call.prompt)
-        if remote := self._remotes.get(call.entry.id):
-            await remote.open()
         while True:
             self._deadline.check()
             await self._gate.passable(call)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from decimal import Decimal
+from time import time_ns
 
 import pytest
 from hypothesis import given, settings
@@ -99,17 +100,20 @@ def said(span: ReadableSpan) -> dict[str, object]:
 async def test_getting_ready_for_a_first_request_is_no_latency_of_the_model(
     exported: InMemorySpanExporter,
 ) -> None:
-    clock = ManualClock()
+    clock, opened_ns = ManualClock(), []
 
     class Slow(Remote):
         async def open(self) -> None:
             clock.advance(3)
+            opened_ns.append(time_ns())
 
     answer = await door({"m": Slow()}, clock=clock).call("m", PROMPT, call_type="generate")
 
-    span = said(only(exported))
-    assert answer.latency_ms == span["latency_ms"] == 0
-    assert span["orchestrator.queue_ms"] == 3000
+    span = only(exported)
+    assert answer.latency_ms == said(span)["latency_ms"] == 0
+    assert said(span)["orchestrator.queue_ms"] == 3000
+    assert span.start_time is not None
+    assert opened_ns[0] <= span.start_time
 
 
 async def test_an_answer_carries_what_it_took() -> None:
