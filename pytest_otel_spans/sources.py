@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
-from pytest_otel_spans.tree import Forest, grow
+from pytest_otel_spans.tree import Forest, Sighting, SpanNode, grow
 
 if TYPE_CHECKING:  # spans come from outside; this module needs no SDK to take them
     from opentelemetry.sdk.trace import ReadableSpan
@@ -39,7 +41,20 @@ class Exporter(Protocol):
         """Return the spans that ended."""
 
 
-Spans: TypeAlias = "Capture | Exporter | Iterable[ReadableSpan]"
+@runtime_checkable
+class Part(Protocol):
+    """What is asked of a selection."""
+
+    @property
+    def nodes(self) -> tuple[SpanNode, ...]:
+        """The spans that were selected."""
+
+    @property
+    def selector(self) -> object:
+        """What was looked for."""
+
+
+Spans: TypeAlias = "Capture | Exporter | Part | SpanNode | Iterable[ReadableSpan | SpanNode]"
 
 
 class Source(NamedTuple):
@@ -66,6 +81,10 @@ def source_of(spans: Spans) -> Source:
         TypeError: It is none.
     """
     __tracebackhide__ = True
+    if isinstance(spans, SpanNode):
+        return _fixed(_below([spans]), "")
+    if isinstance(spans, Part):
+        return _fixed(_below(spans.nodes), f"0 spans match {spans.selector!r}.")
     if _is_capture(spans):
         return Source(
             forest=lambda: spans.forest,
@@ -81,12 +100,37 @@ def source_of(spans: Spans) -> Source:
             wait_until=None,
         )
     if isinstance(spans, Iterable) and not isinstance(spans, str):
-        forest = grow(spans)
-        return Source(lambda: forest, lambda: "The list of spans is empty.", tuple, None)
+        given = list(spans)
+        nodes = [one for one in given if isinstance(one, SpanNode)]
+        forest = _below(nodes) if nodes else grow(given)  # type: ignore[arg-type]  # no node is left
+        return _fixed(forest, "The list of spans is empty.")
     raise TypeError(
-        "assert_span_tree() takes the fixture `spans` or `otlp_spans`, an InMemorySpanExporter, "
-        f"or a list of spans, not {spans!r}"
+        "spans are the fixture `spans` or `otlp_spans`, what a query found in it, an "
+        f"InMemorySpanExporter, or a list of spans, not {spans!r}"
     )
+
+
+def _fixed(forest: Forest, why_empty: str) -> Source:
+    return Source(lambda: forest, lambda: why_empty, tuple, None)
+
+
+def _below(nodes: Iterable[SpanNode]) -> Forest:
+    """Grow the trees that these nodes are on top of; what is above them is no part of it."""
+    seen: set[SpanNode] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            waiting += node.children
+    in_order = sorted(seen, key=attrgetter("order"))
+    return replace(grow(map(_sighting, in_order)), orphans=())
+
+
+def _sighting(node: SpanNode) -> Sighting | ReadableSpan:
+    if node.sequence is None:
+        return node.span
+    return Sighting(node.span, node.sequence, node.thread or "", node.end_sequence)
 
 
 def _is_capture(spans: Spans) -> TypeGuard[Capture]:

@@ -97,8 +97,29 @@ def test_the_roots_are_all_the_roots_in_start_order_but_where_a_part_says_otherw
 
 
 def test_what_holds_no_spans_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"takes the fixture `spans` .* not 'run'"):
+    with pytest.raises(TypeError, match=r"are the fixture `spans` .* not 'run'"):
         assert_span_tree("run", span("run"))  # type: ignore[arg-type]  # the point
+
+
+def test_what_a_query_found_is_a_tree_of_its_own(spans: SpanCapture) -> None:
+    with TRACER.start_as_current_span("run"):
+        for name in ("b", "a"):
+            with TRACER.start_as_current_span(name):
+                leaf("below")
+        TRACER.start_span("open")
+
+    assert_span_tree(spans.one("b"), span("b", "below"))
+    assert_span_tree(spans.all("run / *"), span("b", "below"), span("a", "below"), ...)
+    assert_span_tree(spans.all("run // *"), span("b", "below"), span("a", "below"), ...)
+    assert_span_tree(spans.roots, span("run", ...))
+    assert_span_tree(spans.one("run").children[:2], span("b", ...), span("a", ...))
+    assert_span_tree(spans.one("open"), span("open").unfinished())
+    with pytest.raises(SpanTreeMismatch, match=r"0 spans match 'task:\*'"):
+        assert_span_tree(spans.all("task:*"), span("task:t1"))
+    with pytest.raises(SpanTreeMismatch) as caught:
+        assert_span_tree(spans.one("a"), span("a"))
+    assert "orphan" not in str(caught.value)
+    assert "1 root with" not in str(caught.value)
 
 
 @pytest.mark.parametrize("literal", [span("run"), span("run").optional()])
