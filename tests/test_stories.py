@@ -16,7 +16,7 @@ from orchestrator.budget import Budget
 from orchestrator.errors import ProviderError
 from orchestrator.models import RunStatus, Settings, Usage
 from orchestrator.policies import Policy, Rules
-from pytest_otel_spans import OtlpCapture, SpanCapture, SpanSnapshot
+from pytest_otel_spans import OtlpCapture, SpanCapture, SpanSnapshot, span
 from tests.fakes import reply
 from tests.stories import Script, cast, critique, plan, score, stage
 
@@ -32,6 +32,10 @@ def call_too_fast(_request):
     return ProviderError(
         "Too fast.", code="rate_limit_exceeded", retryable=True, retry_after_s=2.0, status_code=429
     )
+
+
+def break_down(_request):
+    return ProviderError("Down.", code="server_error", retryable=True, status_code=503)
 
 
 async def tell(
@@ -82,6 +86,14 @@ async def test_a_fallback(traced: SpanCapture, span_snapshot: SpanSnapshot):
     status = await tell(Script(generate=refuse))
 
     assert status is RunStatus.SUCCESS
+    assert traced == span_snapshot
+
+
+async def test_a_model_that_is_left_alone(traced: SpanCapture, span_snapshot: SpanSnapshot):
+    status = await tell(Script(generate=break_down))
+
+    assert status is RunStatus.SUCCESS
+    assert traced.one(span("llm_call:*").event("orchestrator.circuit_breaker"))
     assert traced == span_snapshot
 
 

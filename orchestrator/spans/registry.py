@@ -4,6 +4,7 @@ The format is that of OpenTelemetry's semantic conventions, as its tool weaver r
 word for a span's name or its parents: these are annotations, which pytest_otel_spans reads.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ _TYPES: Final = {
 _STABLE: Final = ("error.type", "exception.", "http.", "server.")
 """What OpenTelemetry calls stable of the keys that are its own."""
 
+_QUOTED: Final = re.compile(r"`([^`]+)`")
+"""How a brief names the values that a text may have."""
 _ROOT: Final = "/"
 """What stands among the parents of a span that may be a root."""
 
@@ -106,12 +109,14 @@ def _definition(rows: list[Key]) -> Entry:
     """What is the same wherever the key stands: its first row speaks for all."""
     key = rows[0]
     fixed = key.value is not None
-    return {
+    entry = {
         "id": key.name,
         "type": {"members": _members(rows)} if fixed else _TYPES[key.type],
         "stability": _stability(key),
         "brief": "One of these." if fixed else _sentence(key.brief),
     }
+    named = _QUOTED.findall(key.brief) if key.type == "str" and not fixed else []
+    return entry | ({"examples": named} if named else {})
 
 
 def _members(rows: list[Key]) -> list[Entry]:
