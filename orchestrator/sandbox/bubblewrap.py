@@ -3,7 +3,7 @@
 import os
 import random
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
@@ -23,20 +23,24 @@ _NOBODY: Final = 65534
 _SYSTEM_LINKS: Final = ("/bin", "/lib", "/lib32", "/lib64", "/sbin")
 _SHARED_MEMORY: Final = 16 << 20
 
-_PROBE_LIMITS: Final = Limits(seconds=10.0)
-_PROBE: Final = """
-import os, socket, threading
+_SHUT: Final = b"shut"
+_PROBE: Final = f"""
+import _thread, os, sys
+witness, outside, *program = sys.argv[1:]
+shared = [of for of in outside.split() if os.readlink("/proc/self/ns/" + of.split(":")[0]) == of]
+assert not shared, "it would share " + " ".join(shared) + " with this machine"
 assert os.getuid() != 0, "it would run as root"
-assert {name for _, name in socket.if_nameindex()} <= {"lo"}, "it would have a network"
-assert not os.path.exists("/etc/shadow"), "it would see the files of the machine"
-threads = [threading.Thread(target=int) for _ in range(4)]
-for thread in threads: thread.start()
-print("shut")
+assert not os.path.exists("/etc/shadow"), "it would see the files of this machine"
+_thread.start_new_thread(int, ())
+os.write(int(witness), {_SHUT!r})
+os.close(int(witness))
+os.execv(sys.executable, [sys.executable, *program])
 """
+"""Looks around inside, and becomes the program only where it is shut off."""
 
 
 class Bubblewrap:
-    """Runs programs in bubblewrap, once it has seen that it works here.
+    """Runs programs in bubblewrap: those that are seen to be shut off, and no other.
 
     Inside there are ``/usr`` and the interpreter, read-only; a directory in memory; no environment;
     a network of its own that leads nowhere, not even to the host's loopback; no process but its
@@ -48,7 +52,6 @@ class Bubblewrap:
 
     def __init__(self, command: str = "bwrap") -> None:
         self._command = command
-        self._refusal: str | None = None
 
     async def run(self, program: Program) -> Ended:
         """Run a program to its end or to its limit.
@@ -56,45 +59,45 @@ class Bubblewrap:
         Raises:
             SandboxRefused: no sandbox can be made here; the sentence says why.
         """
-        if self._refusal is None:
-            self._refusal = await self._probed()
-        if self._refusal:
-            raise SandboxRefused(self._refusal)
-        arguments = ("-s", "-P", "-m", program.module, *program.arguments)
-        return await self._run(arguments, program.files, program.limits)
-
-    async def _probed(self) -> str:
-        """Why no sandbox can be made here; nothing when one was made and is shut."""
-        if shutil.which(self._command) is None:
-            return f"{self._command} is not installed; install bubblewrap 0.8 or later"
-        try:
-            ended = await self._run(("-I", "-c", _PROBE), {}, _PROBE_LIMITS)
-        except OSError as error:
-            return f"{self._command} cannot be started: {error.strerror}"
-        if ended.output == "shut\n" and ended.exit_code == 0:
-            return ""
-        said = ended.output.strip().splitlines() or [f"exit code {ended.exit_code}"]
-        return f"{self._command} can make no sandbox here: {said[-1]}"
-
-    async def _run(
-        self, arguments: Iterable[str], files: Mapping[str, str], limits: Limits
-    ) -> Ended:
+        path = shutil.which(self._command)
+        if path is None:
+            raise SandboxRefused(
+                f"{self._command} is not installed; install bubblewrap 0.8 or later"
+            )
         with ExitStack() as stack:
-            given = {path: stack.enter_context(_in_memory(text)) for path, text in files.items()}
+            files = {
+                name: stack.enter_context(_in_memory(text)) for name, text in program.files.items()
+            }
+            seen = stack.enter_context(_in_memory(""))
             command = (
-                shutil.which(self._command) or self._command,
+                path,
                 *_shut_off(),
-                *_file_system(limits),
-                *_given({path: file.fileno() for path, file in given.items()}),
+                *_file_system(program.limits),
+                *_given({name: file.fileno() for name, file in files.items()}),
                 *("--remount-ro", "/", "--"),
-                *_bounds(limits),
-                interpreter().executable,
-                *arguments,
+                *_bounds(program.limits),
+                *(interpreter().executable, "-I", "-S", "-c", _PROBE),
+                *(str(seen.fileno()), " ".join(_namespaces())),
+                *("-s", "-P", "-m", program.module, *program.arguments),
             )
-            # The program could read bubblewrap's environment: that has to be empty as well.
-            return await run_bounded(
-                command, limits, environ={}, pass_fds=[file.fileno() for file in given.values()]
-            )
+            fds = [file.fileno() for file in (seen, *files.values())]
+            try:
+                # It could read bubblewrap's environment: that has to be empty as well.
+                ended = await run_bounded(command, program.limits, environ={}, pass_fds=fds)
+            except OSError as error:
+                raise SandboxRefused(
+                    f"{self._command} cannot be started: {error.strerror}"
+                ) from error
+            if os.pread(seen.fileno(), len(_SHUT), 0) == _SHUT:
+                return ended
+        said = ended.output.strip().splitlines() or [f"exit code {ended.exit_code}"]
+        raise SandboxRefused(f"{self._command} can make no sandbox here: {said[-1]}")
+
+
+def _namespaces() -> Iterator[str]:
+    """Ours, of which it must have none."""
+    for kind in ("ipc", "mnt", "net", "pid", "uts"):
+        yield str(Path(f"/proc/self/ns/{kind}").readlink())
 
 
 def _shut_off() -> Iterator[str]:
