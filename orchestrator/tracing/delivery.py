@@ -78,6 +78,7 @@ class Delivery(SpanProcessor):
         self._exporter = _CountedExporter(exporter)
         size = None if environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE_SIZE
         self._inner = BatchSpanProcessor(self._exporter, max_queue_size=size)
+        self._surely_fits = size or 0
         self._lock = threading.Lock()
         self._handed = 0
         self._told = threading.Event()
@@ -112,6 +113,9 @@ class Delivery(SpanProcessor):
             return
         with self._lock:
             self._handed += 1
+        if self._handed - self._exporter.delivered < self._surely_fits:
+            self._inner.on_end(span)
+            return
         with self._exporter.at_work():  # a full queue is told of at the end, with its losses
             self._inner.on_end(span)
 
