@@ -3,8 +3,9 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -28,15 +29,19 @@ PLANTED = {
 
 
 @contextmanager
-def echoing_model(status: int) -> Iterator[str]:
-    """A model server that refuses everything, and repeats what it was told while it does."""
+def echoing_model(status: int, *answers: str) -> Iterator[str]:
+    """A model server that gives its answers, then refuses and repeats what it was told."""
+    left = [*answers]
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             asked = self.rfile.read(int(self.headers["content-length"])).decode()
             echo = " ".join([*PLANTED.values(), str(self.headers), asked])
-            body = json.dumps({"error": {"message": echo, "type": echo, "code": echo}}).encode()
-            self.send_response(status, "Refused")
+            told: dict[str, Any] = {"error": {"message": echo, "type": echo, "code": echo}}
+            if left:
+                told = completion(left.pop(0))
+            body = json.dumps(told).encode()
+            self.send_response(200 if "choices" in told else status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.send_header("retry-after", "0")
@@ -57,38 +62,103 @@ def echoing_model(status: int) -> Iterator[str]:
         server.server_close()
 
 
+def completion(text: str) -> dict[str, Any]:
+    """An answer as a server of the OpenAI protocol gives it."""
+    return {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt",
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        ],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18},
+    }
+
+
 def leaked(text: str) -> list[str]:
     """The names of the secrets in a text."""
     return [name for name, secret in PLANTED.items() if secret in text]
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
-def test_nothing_of_a_refused_run_leaves_it(status, monkeypatch, capsys, caplog):
-    caplog.set_level(logging.DEBUG, "orchestrator")
-    monkeypatch.setenv("OPENAI_API_KEY", PLANTED["our key"])
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"x-key={PLANTED['a key of the receiver']}")
-    with receiver() as server, echoing_model(status) as model:
-        monkeypatch.setenv("OPENAI_BASE_URL", model)
-        with pytest.raises(SystemExit) as ended:
-            main(
-                [
-                    *("--verbose", "--json", "--time", "5"),
-                    *("--project", PLANTED["the description"]),
-                    *("--criteria", f"{PLANTED['the criteria']} {PLANTED['a key of Google']}"),
-                    *("--tracing", "--otlp-endpoint", f"http://{server.endpoint}"),
-                ]
-            )
-        spans = "".join(str(span) for span in server.spans)
-    done = capsys.readouterr()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Everything that leaves a traced run."""
 
-    assert ended.value.code == 1
-    assert "llm_call:decompose" in spans
-    assert server.metadata["x-key"] == PLANTED["a key of the receiver"]
-    assert leaked(spans) == []
+    code: Any
+    spans: str
+    headers: dict[str, str]
+    logged: str
+    err: str
+    out: dict[str, Any]
+
+
+@pytest.fixture
+def traced_command(monkeypatch, capsys, caplog) -> Callable[..., Left]:
+    """Run the command against a model server, its spans received over the wire."""
+
+    def run(status: int, *answers: str) -> Left:
+        caplog.set_level(logging.DEBUG, "orchestrator")
+        monkeypatch.setenv("OPENAI_API_KEY", PLANTED["our key"])
+        headers = f"x-key={PLANTED['a key of the receiver']}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", headers)
+        with receiver() as server, echoing_model(status, *answers) as model:
+            monkeypatch.setenv("OPENAI_BASE_URL", model)
+            with pytest.raises(SystemExit) as ended:
+                main(
+                    [
+                        *("--verbose", "--json", "--time", "5", "--concurrency", "1"),
+                        *("--project", PLANTED["the description"]),
+                        *("--criteria", f"{PLANTED['the criteria']} {PLANTED['a key of Google']}"),
+                        *("--tracing", "--otlp-endpoint", f"http://{server.endpoint}"),
+                    ]
+                )
+            spans = "".join(map(str, server.spans))
+            shown = capsys.readouterr()
+        return Left(
+            code=ended.value.code,
+            spans=spans,
+            headers=server.metadata,
+            logged=caplog.text,
+            err=shown.err,
+            out=json.loads(shown.out),
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
+def test_nothing_of_a_refused_run_leaves_it(status, traced_command):
+    left = traced_command(status)
+
+    assert left.code == 1
+    assert "llm_call:decompose" in left.spans
+    assert left.headers["x-key"] == PLANTED["a key of the receiver"]
+    assert leaked(left.spans) == []
+    assert leaked(left.logged) == []
     # The results, and the run's title, are the user's own; a failure's sentence is ours.
-    assert leaked(done.err) == ["the description"]
-    assert leaked(caplog.text) == []
-    assert leaked(json.dumps(json.loads(done.out)["failure"])) == []
+    assert leaked(left.err) == ["the description"]
+    assert leaked(json.dumps(left.out["failure"])) == []
+
+
+def test_nothing_of_what_models_said_leaves_a_run_that_fails_later(traced_command):
+    planted = " ".join(PLANTED.values())
+    task = {
+        "id": planted,
+        "title": "Write it",
+        "instructions": planted,
+        "type": "writing",
+        "depends_on": [],
+    }
+
+    left = traced_command(400, json.dumps({"tasks": [task]}), f"A draft: {planted}.")
+
+    assert left.code == 1
+    assert "llm_call:critique" in left.spans
+    assert leaked(left.spans) == []
+    assert leaked(left.logged) == []
+    assert leaked(left.err) == ["the description"]
+    assert leaked(json.dumps([task["failure"] for task in left.out["tasks"]])) == []
 
 
 def test_a_warning_of_lost_spans_holds_no_key():
