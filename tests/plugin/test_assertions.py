@@ -280,6 +280,10 @@ def test_another_failure_keeps_its_colours(pytester: pytest.Pytester, run: Run) 
             "E       x.SpanTreeMismatch: 1 difference",
             "<red bold:E       x.SpanTreeMismatch: 1 difference>",
         ),
+        (
+            "E       x.SpanSchemaMismatch: 1 deviation from a.yaml",
+            "<red bold:E       x.SpanSchemaMismatch: 1 deviation from a.yaml>",
+        ),
         ("E         ├─ task:t1  ok", "E         ├─ task:t1  <light:ok>"),
         ("E         ├─ … 41 spans ok", "E         ├─ <light:… 41 spans ok>"),
         ("E         └─ a  ~ expected after b", "E         └─ a  <yellow:~ expected after b>"),

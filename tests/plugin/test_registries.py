@@ -153,6 +153,22 @@ def test_each_deviation_stands_in_the_tree(spans: SpanCapture, shop: Path) -> No
     ]
 
 
+def test_a_list_is_told_with_the_type_of_its_items(spans: SpanCapture, shop: Path) -> None:
+    with order(items=[1, 2], **{"header.accept": []}), charge(amount=[]):
+        pass
+
+    with pytest.raises(SpanSchemaMismatch) as caught:
+        spans.conforms_to(shop)
+
+    assert [line.strip("│ ") for line in str(caught.value).splitlines()[2:]] == [
+        "items  - string[]",
+        "+ (1, 2) (int[])",
+        "└─ charge:card",
+        "amount  - double",
+        "+ () (list)",
+    ]
+
+
 def test_what_was_renamed_is_told_where_it_is_missing(spans: SpanCapture, shop: Path) -> None:
     with order(), TRACER.start_as_current_span("charge:card", kind=SpanKind.CLIENT) as one:
         one.set_attribute("amounts", 1.5)
@@ -358,6 +374,10 @@ span_refinements:
 events:
   - name: retry
     attributes: [{ref: attempt, requirement_level: required}]
+event_refinements:
+  - id: event.retry.soon
+    ref: retry
+    attributes: [{ref: attempt, requirement_level: recommended}]
 """
 
 
