@@ -102,8 +102,6 @@ class _Line:
         self._moved = asyncio.Event()
 
     async def take(self, tokens: int, remaining_s: Callable[[], float]) -> Slot:
-        # A request larger than a whole minute's tokens goes alone instead of never.
-        tokens = min(tokens, self._limits.tpm or tokens)
         await self._first_in_line(remaining_s())
         try:
             while (wait_s := self._wait_s(tokens)) > _INSTANT_S:
@@ -167,7 +165,10 @@ class _Line:
         return self._taken[leaving - 1].at_s + WINDOW_S - now if leaving else 0.0
 
     def _too_many(self, tokens: int) -> int:
-        """How many of the oldest have to be a minute old before another one may come."""
+        """How many of the oldest have to be a minute old before another one may come.
+
+        All of them, before one that is larger than a whole minute's tokens: it goes alone.
+        """
         rpm, tpm = self._limits.rpm, self._limits.tpm
         leaving = 0 if rpm is None else max(0, len(self._taken) + 1 - rpm)
         if tpm is None:

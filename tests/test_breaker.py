@@ -137,11 +137,16 @@ def test_what_was_sent_before_it_opened_neither_closes_it_nor_prolongs_its_rest(
         breaker.leave(trial, Health.SICK)
     clock.advance(5)
 
-    for trial, health in zip(late[FAILURES_TO_OPEN:], (Health.SOUND, Health.SICK), strict=True):
-        assert trial is not None
-        assert breaker.leave(trial, health) is None
-
+    early, late_still = late[FAILURES_TO_OPEN:]
+    assert early is not None
+    assert late_still is not None
+    assert breaker.leave(early, Health.SICK) is None
     assert (breaker.state, breaker.rest_s) == ("open", FIRST_REST_S - 5)
+
+    clock.advance(breaker.rest_s)
+    assert breaker.enter() is not None
+    assert breaker.leave(late_still, Health.SOUND) is None
+    assert breaker.state == "half_open"
 
 
 def test_each_provider_and_model_has_its_own() -> None:

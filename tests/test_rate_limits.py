@@ -92,6 +92,16 @@ def test_a_request_counts_for_what_it_took_as_soon_as_that_is_known() -> None:
     assert asked_at == [0, 0, 2, 2, 4, 6]
 
 
+def test_an_answer_that_comes_after_its_minute_corrects_nothing_any_more() -> None:
+    async def slow(_: Request):
+        await asyncio.sleep(70)
+        return reply(usage=Usage(input_tokens=1))
+
+    asked_at = all_at_once(5, entry(tpm=250), provider=Watched(then=slow))
+
+    assert asked_at == [0, 0, 60, 60, 120]
+
+
 def test_a_request_larger_than_a_minute_goes_alone_instead_of_never() -> None:
     heavy = reply(usage=Usage(input_tokens=10, output_tokens=90))
 
@@ -190,6 +200,49 @@ def test_a_request_that_was_never_sent_gives_its_place_back() -> None:
         return await limits.take(known, PROMPT, lambda: 0.0) is not None
 
     assert in_virtual_time(main())
+
+
+def test_a_place_that_a_resting_model_leaves_unused_is_given_back() -> None:
+    # The first is told to come back after 100 s, while the second waits for its turn at 60 s.
+    told = ProviderError(
+        "Busy.", code="rate_limit_exceeded", retryable=True, retry_after_s=100, status_code=429
+    )
+    provider = Watched(told, "hello")
+
+    async def main() -> None:
+        client = door({"m": provider}, entry(rpm=1), clock=LoopClock())
+        await asyncio.gather(asking(client), asking(client), return_exceptions=True)
+
+    in_virtual_time(main())
+
+    assert [round(at, 3) for at in provider.asked_at] == [0, 100]
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_a_cancel_in_the_very_moment_of_its_turn_leaves_the_line_open(moment: int) -> None:
+    known = entry(rpm=1)
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        limits = RateLimits(catalogue(known), LoopClock())
+        await limits.take(known, PROMPT, lambda: 600.0)
+        first, second = (
+            asyncio.create_task(limits.take(known, PROMPT, lambda: 600.0)) for _ in range(2)
+        )
+
+        def cancel_after(turns: int) -> None:
+            if turns:
+                loop.call_soon(cancel_after, turns - 1)
+            else:
+                second.cancel()
+
+        first.add_done_callback(lambda _: cancel_after(moment))
+        await asyncio.wait((first,))
+        await asyncio.sleep(1)
+        await limits.take(known, PROMPT, lambda: 600.0)
+        return loop.time()
+
+    assert in_virtual_time(main()) == pytest.approx(120)
 
 
 def test_a_wait_that_the_run_has_no_time_for_ends_the_call_with_a_sentence() -> None:

@@ -171,6 +171,18 @@ def test_what_was_measured_when_the_damage_is_found_is_kept_in_the_new_file(path
     assert store(path).read()["a"].counts.calls == 3
 
 
+def test_a_new_file_is_not_set_aside_for_the_damage_of_the_one_before_it(path: Path) -> None:
+    store(path).add({"a": tally(2)})
+    path.write_bytes(b"telemetry" * 1000)
+    slow = store(path)
+    damaged = slow._inode()
+    store(path).add({"a": tally(3)})
+
+    slow._set_aside(damaged)
+
+    assert store(path).read()["a"].counts.calls == 3
+
+
 def test_a_file_of_another_version_is_left_alone(
     path: Path, said: pytest.LogCaptureFixture
 ) -> None:
