@@ -207,7 +207,12 @@ def test_a_place_that_a_resting_model_leaves_unused_is_given_back() -> None:
     told = ProviderError(
         "Busy.", code="rate_limit_exceeded", retryable=True, retry_after_s=100, status_code=429
     )
-    provider = Watched(told, "hello")
+
+    async def refuse(_: Request) -> ProviderError:
+        await asyncio.sleep(1)
+        return told
+
+    provider = Watched(refuse, "hello")
 
     async def main() -> None:
         client = door({"m": provider}, entry(rpm=1), clock=LoopClock())
@@ -215,7 +220,7 @@ def test_a_place_that_a_resting_model_leaves_unused_is_given_back() -> None:
 
     in_virtual_time(main())
 
-    assert [round(at, 3) for at in provider.asked_at] == [0, 100]
+    assert [round(at, 3) for at in provider.asked_at] == [0, 101]
 
 
 @pytest.mark.parametrize("moment", range(8))
