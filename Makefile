@@ -1,5 +1,5 @@
 # `make check` is what CI runs: what is green here is green there.
-.PHONY: install fix check lint types floors test snap picture bench bench-peers
+.PHONY: install fix check lint types floors test thorough snap picture bench bench-peers
 
 install:
 	python -m pip install -e '.[dev]'
@@ -24,6 +24,10 @@ test:
 	coverage run -m pytest
 	coverage combine -q
 	coverage report
+
+# Every property with ten times its examples: 1,000, where `make test` tries 100.
+thorough:
+	pytest -m hypothesis --hypothesis-profile=thorough --timeout=900
 
 snap:
 	python -m orchestrator.spans docs

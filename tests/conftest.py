@@ -31,6 +31,11 @@ _numbers: Final = count()
 # Trees of 20,000 spans stand at once: at its usual pace the collector walks them again and again.
 gc.set_threshold(50_000, 20, 20)
 
+if find_spec("hypothesis") is not None:
+    from hypothesis import settings
+
+    settings.register_profile("thorough", max_examples=1_000)
+
 
 def pytest_collection_finish() -> None:
     """Let the collector never look again at what was imported."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_otel_spans import SpanPattern, any_order, one_of, same, span
@@ -11,6 +11,7 @@ from pytest_otel_spans.explaining.explain import explain
 from pytest_otel_spans.explaining.report import compose
 from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
+from tests.effort import tried
 from tests.plugin.explaining import explained
 from tests.plugin.groves import Plant, forest, plant
 
@@ -252,7 +253,7 @@ PATTERNS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@tried()
 @given(plants=st.lists(PLANTS, max_size=3), roots=st.lists(PATTERNS, max_size=3))
 def test_every_failure_has_an_explanation(plants: list[Plant], roots: list[SpanPattern]) -> None:
     outcome = match_roots(forest(*plants), roots)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_otel_spans.matching.alignment import MOST_EDGES
@@ -10,6 +10,7 @@ from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.listing import MOST_CELLS
 from pytest_otel_spans.matching.match import Alignment, Level, align
 from pytest_otel_spans.patterns.pattern import Part, any_order, one_of, span
+from tests.effort import tried
 from tests.plugin.groves import Plant, forest, plant
 
 
@@ -160,7 +161,7 @@ parts = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@tried()
 @given(st.lists(st.sampled_from("abc"), max_size=6), parts)
 def test_every_sibling_is_accounted_for_once(names: list[str], some: list[Part]) -> None:
     alignment = aligned(leaves(*names), *some)

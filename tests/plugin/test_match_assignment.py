@@ -2,13 +2,14 @@
 
 from itertools import permutations, product
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_otel_spans.matching.assignment import Slots, assign, can_fill, can_place, place_most
 from pytest_otel_spans.matching.cheapest import MOST_ROWS, cheapest
+from tests.effort import tried
 
-MANY = settings(max_examples=500, deadline=None)
+MANY = tried()
 
 
 @st.composite

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, combinations, permutations, product
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_otel_spans.matching.match import align, match_roots
@@ -15,9 +15,10 @@ from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.pattern import Part, SpanPattern, any_order, never, one_of, span
 from pytest_otel_spans.patterns.values import absent, same
 from pytest_otel_spans.tree import SpanNode
+from tests.effort import tried
 from tests.plugin.groves import Plant, forest, plant
 
-MANY = settings(max_examples=300, deadline=None)
+MANY = tried()
 
 
 # --- the oracle: definitions, written down as they are said, without a thought of speed

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
@@ -18,6 +18,7 @@ from pytest_otel_spans.matching.match import Outcome, match_roots
 from pytest_otel_spans.patterns.expected import ChildPart
 from pytest_otel_spans.text.suggest import suggest
 from pytest_otel_spans.tree import Forest
+from tests.effort import tried
 from tests.plugin.groves import Plant, forest
 
 KINDS = (SpanKind.INTERNAL, SpanKind.CLIENT)
@@ -173,7 +174,7 @@ def outcome_of(literal: str, grown: Forest) -> Outcome:
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@tried(0.5, excused=(HealthCheck.filter_too_much,))
 @given(tree=trees(), data=st.data())
 def test_any_single_mutation_fails_the_exact_literal(
     mutate: Callable[[st.DataObject, Shrub], None], tree: Shrub, data: st.DataObject
@@ -192,7 +193,7 @@ def test_any_single_mutation_fails_the_exact_literal(
     assert explanation.lines
 
 
-@settings(max_examples=200, deadline=None)
+@tried()
 @given(some=st.lists(trees(), min_size=1, max_size=3))
 def test_a_literal_takes_the_spans_that_it_was_printed_for(some: list[Shrub]) -> None:
     grown = forest(*(tree.plant() for tree in some))
