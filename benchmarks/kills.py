@@ -46,6 +46,8 @@ def main(kills: int) -> None:
     (RESULTS / "kills.json").write_text(
         json.dumps({"figures": figures, "trials": [asdict(trial) for trial in trials]}, indent=2)
     )
+    if not all(trial.is_equal and trial.is_exact and not trial.paid_twice for trial in trials):
+        sys.exit(1)
 
 
 def _figures(trials: list[Trial], undisturbed_requests: int) -> dict[str, object]:

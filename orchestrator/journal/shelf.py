@@ -10,6 +10,7 @@ from typing import Final
 
 from orchestrator.errors import InputError
 from orchestrator.journal import book
+from orchestrator.journal.entries import Settled
 from orchestrator.journal.history import FINISHED, History, told
 from orchestrator.journal.keeping import Journal
 from orchestrator.journal.lock import Lock, is_held
@@ -18,6 +19,9 @@ from orchestrator.models import RunStatus
 
 ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a project may be called: its id stands in spans, file names and on command lines."""
+
+
+_OVER: Final = (*FINISHED, RunStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +127,8 @@ class Shelf:
 
     def _throw_away(self, path: Path) -> bool:
         """Whether it is finished, nobody has it, and it is gone now."""
-        settled = told(book.read(path)).settled
-        if settled is None or settled.status not in (*FINISHED, RunStatus.FAILED):
+        settled = book.last(path)
+        if not isinstance(settled, Settled) or settled.status not in _OVER:
             return False
         with self._locked(path.stem):
             book.remove(path)
