@@ -1,11 +1,13 @@
 """The catalogue file: what is shipped, and how a wrong one is refused."""
 
+import re
 from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from orchestrator.catalogue import load_catalogue, shipped_catalogue
+from orchestrator.catalogue import Api, ModelEntry, Structured, load_catalogue, shipped_catalogue
 from orchestrator.errors import InputError
 from tests.fakes import model
 
@@ -120,3 +122,11 @@ def test_a_wrong_catalogue_is_refused_with_the_place_and_what_stands_there(
         load_catalogue(path)
 
     assert repr(str(path)) in str(refusal.value)
+
+
+def test_every_key_of_a_model_is_on_its_page_and_no_other() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(ModelEntry.model_fields)
+    for values in (Api, Structured):
+        assert all(f"`{value}`" in page for value in get_args(values))
