@@ -40,6 +40,16 @@ def test_an_exception_is_recorded_once_on_the_innermost_span(finished):
     }
 
 
+def test_an_exception_that_is_raised_anew_is_recorded_anew(finished):
+    error = ProviderError("openai is busy.", code="rate_limit_exceeded", retryable=True)
+
+    for call_type in ("generate", "critique"):
+        with pytest.raises(ProviderError), traced_llm_call("m", call_type):
+            raise error
+
+    assert [len(span.events) for span in finished().values()] == [1, 1]
+
+
 def test_an_exception_that_an_inner_block_dealt_with_leaves_the_outer_one_alone(finished):
     def call():
         with traced_llm_call("m", "generate"):

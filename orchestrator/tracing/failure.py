@@ -6,6 +6,7 @@ are its causes.
 
 import asyncio
 import traceback
+from time import time_ns
 from types import TracebackType
 from typing import Final
 
@@ -66,20 +67,22 @@ def _frames(trace: TracebackType | None) -> list[str]:
     return places[-_MOST_FRAMES:]
 
 
-def first_seen(error: BaseException) -> bool:
-    """Whether no span has recorded this exception yet; from now on, one has.
+def first_seen(error: BaseException, since_ns: int | None) -> bool:
+    """Whether no span has recorded this exception since `since_ns`; from now on, one has.
 
-    A group is seen when everything in it is.
+    Whatever it has passed through on its way here began before it was recorded within; so one that
+    was recorded earlier has been raised anew. A group is seen when everything in it is.
     """
     if isinstance(error, BaseExceptionGroup):
         seen = [
-            first_seen(inner) for inner in error.exceptions
+            first_seen(inner, since_ns) for inner in error.exceptions
         ]  # every one of them, so no `any(…)`
         return any(seen)
-    if getattr(error, _MARK, False):
+    recorded_ns: int | None = getattr(error, _MARK, None)
+    if recorded_ns is not None and (since_ns is None or since_ns <= recorded_ns):
         return False
     try:
-        setattr(error, _MARK, True)
+        setattr(error, _MARK, time_ns())
     except AttributeError:
         return True  # a class with slots: better recorded twice than never
     return True

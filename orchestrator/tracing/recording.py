@@ -151,9 +151,12 @@ class RecordingSpan(Span):
         code = code_of(error)
         # Each task that is cancelled gets an exception of its own: a span that has said so is done.
         told = self._failed and code == CANCELLED
-        if first_seen(error) and not told:
+        if self._is_new(error) and not told:
             self._span.add_event(spans.EVENT_EXCEPTION, event_of(error))
         self.fail(code, sentence_of(error))
+
+    def _is_new(self, error: BaseException) -> bool:
+        return first_seen(error, getattr(self._span, "start_time", None))
 
     def _final(self) -> Mapping[str, Any]:
         """The results; past the limit the SDK drops the oldest, so the founding ones go last."""
@@ -228,7 +231,7 @@ class RecordingSpan(Span):
         escaped: bool = False,  # noqa: ARG002, FBT001, FBT002  (OpenTelemetry's signature)
     ) -> None:
         """Record an exception that was dealt with, as carefully as one that leaves the block."""
-        if first_seen(exception):
+        if self._is_new(exception):
             self.add_event(
                 spans.EVENT_EXCEPTION, {**event_of(exception), **(attributes or {})}, timestamp
             )
