@@ -78,7 +78,7 @@ class Bubblewrap:
                 *_bounds(program.limits),
                 *(interpreter().executable, "-I", "-S", "-c", _PROBE),
                 *(str(seen.fileno()), " ".join(_namespaces())),
-                *("-s", "-P", "-m", program.module, *program.arguments),
+                *(*interpreter().flags, "-m", program.module, *program.arguments),
             )
             fds = [file.fileno() for file in (seen, *files.values())]
             try:

@@ -18,6 +18,7 @@ class Interpreter:
     """An interpreter and its packages, as seen from inside."""
 
     executable: str
+    flags: tuple[str, ...]
     mounts: tuple[tuple[str, str], ...]
     """What is bound read-only: a path outside, its path inside."""
     environ: tuple[tuple[str, str], ...]
@@ -41,7 +42,14 @@ def interpreter() -> Interpreter:
         executable = str(_HOME / "bin" / binary.name)
         mounts += [(str(binary), executable), (str(base / "lib"), str(_HOME / "lib"))]
         environ["LD_LIBRARY_PATH"] = str(_HOME / "lib")
-    return Interpreter(executable=executable, mounts=tuple(mounts), environ=tuple(environ.items()))
+    # A virtual environment does not see what is installed beside the interpreter it was made of.
+    is_virtual = sys.prefix != sys.base_prefix
+    return Interpreter(
+        executable=executable,
+        flags=("-s", "-P", "-S") if is_virtual else ("-s", "-P"),
+        mounts=tuple(mounts),
+        environ=tuple(environ.items()),
+    )
 
 
 def _packages() -> Iterator[Path]:
