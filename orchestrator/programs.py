@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal
 
 
@@ -27,13 +28,23 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A module of the interpreter's, run with ``python -m`` in a directory that holds `files`."""
+    """A module of the interpreter's, run with ``python -m`` in a directory that holds `files`.
+
+    Raises:
+        ValueError: a path leads out of that directory.
+    """
 
     module: str
     arguments: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
-    """Texts by their path, which is relative and has been checked."""
+    """Texts by their path in that directory."""
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\0" in name or not path.name:
+                raise ValueError(f"{name!r} is no path within a directory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

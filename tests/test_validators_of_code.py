@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.conformity import FITS, MISFITS, UNUSABLE, check
 from orchestrator.models import Task, Validation
-from orchestrator.programs import Ended
+from orchestrator.programs import Ended, Program
 from orchestrator.validators import Specimen, validate
 from orchestrator.validators.files import all_files, own_files
 from orchestrator.validators.reading import MAX_CODE_CHARACTERS
@@ -178,6 +178,41 @@ async def test_code_that_is_too_long_is_unverified(validator):
     validation = await judged(validator, "x = 1\n" * MAX_CODE_CHARACTERS)
 
     assert validation.outcome == "unverified"
+
+
+@pytest.mark.parametrize("validator", ["pytest", "ruff"])
+async def test_more_files_than_can_be_handed_over_are_unverified(validator):
+    blocks = "\n".join(f"```python title=m{number}.py\n{TEST}```" for number in range(101))
+
+    validation = await judged(validator, blocks)
+
+    assert (validation.outcome, validation.detail) == (
+        "unverified",
+        "not run: 101 files are too many",
+    )
+
+
+async def test_tests_are_not_blamed_for_code_that_is_too_long_to_be_read():
+    material = specimen(TEST, inputs={"t2": "x = 1\n" * MAX_CODE_CHARACTERS})
+
+    assert (await validate("pytest", material, ScriptedSandbox())).outcome == "unverified"
+
+
+async def test_tests_are_not_blamed_for_the_end_of_the_run():
+    cut = Ended(exit_code=None, output="", stopped="time")
+
+    validation = await validate("pytest", specimen(TEST, seconds=2.0), ScriptedSandbox(cut))
+
+    assert (validation.outcome, validation.detail) == (
+        "unverified",
+        "the run's time was over before the tests were",
+    )
+
+
+@pytest.mark.parametrize("path", ["/a.py", "../a.py", "a/../../b.py", "a\0.py", "", "."])
+def test_no_program_has_a_file_elsewhere(path):
+    with pytest.raises(ValueError, match="no path within a directory"):
+        Program(module="pytest", files={path: ""})
 
 
 # ruff

@@ -16,6 +16,19 @@ _CANDIDATE: Final = re.compile(r"[^\s`'\"=:,()*#]+\.py\b")
 _TEST: Final = re.compile(r"^[ \t]*(?:async +)?def +test|^class +Test", re.MULTILINE)
 
 
+MOST_FILES: Final = 100
+"""Of an output and all that it builds on; each takes a descriptor while it is handed over."""
+
+
+def unreadable(specimen: Specimen, *others: str) -> str:
+    """Why nothing is made of its files, in a clause; nothing when they can be had."""
+    longest = max(map(len, (specimen.output, *others)))
+    if longest > MAX_CODE_CHARACTERS:
+        return f"{longest} characters are too many to read"
+    number = len(all_files(specimen))
+    return f"{number} files are too many" if number > MOST_FILES else ""
+
+
 def own_files(specimen: Specimen) -> dict[str, str]:
     """The files of the output itself, as text by path; none where it is too long to be read."""
     return _files(specimen.output, specimen.task.id)

@@ -4,8 +4,7 @@ from typing import Final
 
 from orchestrator.programs import Limits, Program
 from orchestrator.sandbox import Unsandboxed
-from orchestrator.validators.files import own_files
-from orchestrator.validators.reading import MAX_CODE_CHARACTERS
+from orchestrator.validators.files import own_files, unreadable
 from orchestrator.validators.specimen import Finding, Specimen, shortened
 
 RULES: Final = "E4,E7,E9,F"
@@ -26,8 +25,8 @@ _SECONDS: Final = 10.0
 
 async def ruff(specimen: Specimen) -> Finding:
     """Ruff finds no error in any file of the output."""
-    if len(specimen.output) > MAX_CODE_CHARACTERS:
-        return Finding("unverified", f"{len(specimen.output)} characters are too many to check")
+    if problem := unreadable(specimen):
+        return Finding("unverified", f"not run: {problem}")
     files = own_files(specimen)
     if not files:
         return Finding("failed", "no Python code")

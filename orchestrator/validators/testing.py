@@ -5,8 +5,7 @@ from typing import Final
 
 from orchestrator.ports import Sandbox
 from orchestrator.programs import Ended, Limits, Program
-from orchestrator.validators.files import all_files, has_tests, own_files
-from orchestrator.validators.reading import MAX_CODE_CHARACTERS
+from orchestrator.validators.files import all_files, has_tests, own_files, unreadable
 from orchestrator.validators.specimen import Finding, Specimen, shortened
 
 _ARGUMENTS: Final = (
@@ -34,8 +33,8 @@ async def pytest(specimen: Specimen, sandbox: Sandbox) -> Finding:
     Raises:
         SandboxRefused: nothing is run.
     """
-    if len(specimen.output) > MAX_CODE_CHARACTERS:
-        return Finding("unverified", f"{len(specimen.output)} characters are too many to run")
+    if problem := unreadable(specimen, *specimen.inputs.values()):
+        return Finding("unverified", f"not run: {problem}")
     files, own = all_files(specimen), own_files(specimen)
     tests = _tests(own) or _tests(files)
     if not tests:
@@ -54,6 +53,8 @@ def _tests(files: dict[str, str]) -> list[str]:
 def _verdict(ended: Ended, limits: Limits) -> Finding:
     report = shortened(ended.output)
     match ended.stopped:
+        case "time" if limits.seconds < Limits().seconds:
+            return Finding("unverified", "the run's time was over before the tests were")
         case "time":
             return Finding("failed", f"the tests did not end within {limits.seconds:.3g} s", report)
         case "output":
