@@ -224,6 +224,19 @@ def test_an_estimate_is_marked_in_the_last_line() -> None:
     )
 
 
+def test_above_the_tree_stands_why_a_run_waits_and_what_to_mend() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, height=25, color_system=None)
+
+    with LiveTree(console) as tree:
+        for event in RUN:
+            tree(event)
+
+    assert "author-1 of one: keeps failing and is left alone for a while" in stream.getvalue()
+    assert "two is not asked again in this run: Set TWO_KEY to a valid key." in stream.getvalue()
+    assert "scored 0.90" not in stream.getvalue()
+
+
 def test_the_live_tree_leaves_its_last_frame_on_a_terminal_that_keeps_it() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, height=25, color_system=None)

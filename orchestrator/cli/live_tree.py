@@ -37,6 +37,9 @@ _WIDE: Final = 76
 """Columns from which the model's name has room."""
 _NOT_TINY: Final = 48
 """Columns from which the stage has room."""
+_NEVER_MISSED: Final = (events.BreakerChanged, events.ProviderDisabled)
+"""Told above the tree, which shows nothing of them: why a run waits, and what to mend."""
+
 _LINES_BESIDE_ROWS: Final = 4
 _ECHO_WIDTH: Final = 3
 """Columns left free at the right: a terminal echoes ``^C`` there, and a full line would wrap."""
@@ -163,7 +166,8 @@ class LiveTree:
     def __call__(self, event: events.Event) -> None:
         """Take notice of one event; the next frame shows it."""
         self._board.take(event)
-        if self._verbose and (text := progress.detail(event)) is not None:
+        is_told = self._verbose or isinstance(event, _NEVER_MISSED)
+        if is_told and (text := progress.detail(event)) is not None:
             self._console.print(Text(text), soft_wrap=True)
 
     def _draw(self) -> RenderableType:
