@@ -13,19 +13,17 @@ class Lineup:
 
     def __init__(self, measured: Mapping[ModelEntry, Candidate]) -> None:
         self._measured = measured
+        self.left = tuple(measured)
+        """Who is still in the running."""
         self._barred: dict[str, tuple[Bar, str]] = {}
         self.spared: dict[str, str] = {}
         """By model id: what should have put it out of the running, had that left anybody."""
 
-    @property
-    def left(self) -> tuple[ModelEntry, ...]:
-        """Who is still in the running."""
-        return tuple(model for model in self._measured if model.id not in self._barred)
-
     def bar(self, models: Iterable[ModelEntry], bar: Bar, why: Callable[[ModelEntry], str]) -> None:
         """Put these out of the running; `why` is a clause that says what of each does it."""
         for model in models:
-            self._barred.setdefault(model.id, (bar, why(model)))
+            self._barred[model.id] = bar, why(model)
+        self.left = tuple(model for model in self.left if model.id not in self._barred)
 
     def bar_but_one(
         self,
