@@ -42,12 +42,12 @@ class CallKeeper:
             span.add_event(spans.EVENT_CACHE_LOOKUP, {spans.EVENT_CACHE_LOOKUP_HIT: hit})
 
     async def asking(self, call: Call, worst_usd: Decimal) -> None:
-        """Keep what a request may cost, before it leaves.
+        """Keep what a request may cost, before it leaves; of what costs nothing, nothing.
 
         Raises:
             JournalFailed: it cannot be kept, so it must not be made.
         """
-        if not self._journal.is_kept:
+        if not self._journal.is_kept or not worst_usd:
             return
         if not call.number:
             call.number = self._journal.next_call()
