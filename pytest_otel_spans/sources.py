@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeGuard,
+    runtime_checkable,
+)
 
 from pytest_otel_spans.tree import Forest, Sighting, SpanNode, grow
 
@@ -13,6 +21,11 @@ if TYPE_CHECKING:  # spans come from outside; this module needs no SDK to take t
     from opentelemetry.sdk.trace import ReadableSpan
 
 __all__ = ["Source", "Spans", "source_of"]
+
+_WANTED: Final = (
+    "spans, which come first, are the fixture `spans` or `otlp_spans`, what a query found in it, "
+    "an InMemorySpanExporter, or a list of spans"
+)
 
 
 class Capture(Protocol):
@@ -102,12 +115,11 @@ def source_of(spans: Spans) -> Source:
     if isinstance(spans, Iterable) and not isinstance(spans, str):
         given = list(spans)
         nodes = [one for one in given if isinstance(one, SpanNode)]
+        if stranger := [one for one in given if not _is_span(one)]:
+            raise TypeError(f"{_WANTED}, and no list with {stranger[0]!r} in it")
         forest = _below(nodes) if nodes else grow(given)  # type: ignore[arg-type]  # no node is left
         return _fixed(forest, "The list of spans is empty.")
-    raise TypeError(
-        "spans are the fixture `spans` or `otlp_spans`, what a query found in it, an "
-        f"InMemorySpanExporter, or a list of spans, not {spans!r}"
-    )
+    raise TypeError(f"{_WANTED}, not {spans!r}")
 
 
 def _fixed(forest: Forest, why_empty: str) -> Source:
@@ -131,6 +143,10 @@ def _sighting(node: SpanNode) -> Sighting | ReadableSpan:
     if node.sequence is None:
         return node.span
     return Sighting(node.span, node.sequence, node.thread or "", node.end_sequence)
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, SpanNode) or hasattr(value, "get_span_context")
 
 
 def _is_capture(spans: Spans) -> TypeGuard[Capture]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from pytest_otel_spans.capturing.answers import listed, nothing_matches, unlike
 from pytest_otel_spans.matching.path import Selector, select
@@ -153,6 +153,13 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    def __getitem__(self, index: object) -> NoReturn:
+        __tracebackhide__ = True
+        raise TypeError(
+            f"no number says which span is meant, so there is no [{index!r}]: name its parent in "
+            "the path, or its attributes in a pattern; a loop has them all in start order"
+        )
 
     def __iter__(self) -> Iterator[SpanNode]:
         __tracebackhide__ = True

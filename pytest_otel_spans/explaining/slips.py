@@ -63,7 +63,7 @@ class Slips:
 
 
 def _is_slip(name: Name, text: str) -> bool:
-    """Whether a letter or two differ, or stand elsewhere, and not a whole word, nor a number.
+    """Whether a letter or two differ, or their case or place, and not a whole word, nor a number.
 
     `task:t2` is another task than `task:t1`, and `reserve:mug` something else than `reserve:cup`:
     what two names share says nothing about the words in which they differ.
@@ -76,7 +76,7 @@ def _is_slip(name: Name, text: str) -> bool:
     mine, other = "".join(one), "".join(two)
     if _DIGITS.sub("0", mine) == _DIGITS.sub("0", other):
         return False
-    swapped = sorted(mine) == sorted(other)
+    swapped = sorted(mine.casefold()) == sorted(other.casefold())
     return swapped or SequenceMatcher(None, mine, other).ratio() >= _SLIP
 
 
@@ -96,5 +96,5 @@ def close_names(name: Name, names: Iterable[str], least: float) -> list[str]:
 
 def likeness(name: Name, text: str) -> float:
     """How like a text is to a name, from 0 to 1; a regular expression is like nothing."""
-    written = _written(name)
-    return SequenceMatcher(None, written, text).ratio() if written else 0.0
+    written = _written(name).casefold()
+    return SequenceMatcher(None, written, text.casefold()).ratio() if written else 0.0

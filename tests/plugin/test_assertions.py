@@ -97,8 +97,12 @@ def test_the_roots_are_all_the_roots_in_start_order_but_where_a_part_says_otherw
 
 
 def test_what_holds_no_spans_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"are the fixture `spans` .* not 'run'"):
+    with pytest.raises(TypeError, match=r"come first, are the fixture `spans` .* not 'run'$"):
         assert_span_tree("run", span("run"))  # type: ignore[arg-type]  # the point
+    with pytest.raises(TypeError, match=r"come first, .* not span\('run'\)$"):
+        assert_span_tree(span("run"), [])  # type: ignore[arg-type]  # the wrong way round
+    with pytest.raises(TypeError, match=r"no list with span\('run'\) in it$"):
+        assert_span_tree([span("run")], span("run"))  # type: ignore[list-item]  # the point
 
 
 def test_what_a_query_found_is_a_tree_of_its_own(spans: SpanCapture) -> None:

@@ -106,6 +106,12 @@ def test_another_number_and_another_word_are_no_slip_of_the_keyboard(other: str)
     assert not any("did you mean" in line for line in lines)
 
 
+@pytest.mark.parametrize("slip", ["tsak:t1", "Task:t1", "TASK:T1", "tassk:t1"])
+def test_letters_in_another_place_or_case_are_a_slip_of_the_keyboard(slip: str) -> None:
+    lines = explained([plant("run", plant("task:t1"))], span("run", slip))
+    assert any("did you mean 'task:t1'" in line for line in lines)
+
+
 def test_a_letter_that_is_wrong_is_a_slip_of_the_keyboard() -> None:
     lines = explained([plant("run", plant("task:t1"))], span("run", "task:t1", "tasc:t1"))
     assert any("did you mean 'task:t1'" in line for line in lines)

@@ -273,3 +273,8 @@ def test_before_fails_when_the_other_side_is_empty(at: Callable[..., SpanCapture
 
     with pytest.raises(AssertionError, match=r"^0 spans match 'revise'"):
         spans.all("critique").before("revise")
+
+
+def test_no_number_selects_a_span(calls: Selection) -> None:
+    with pytest.raises(TypeError, match=r"there is no \[0\]: name its parent in the path"):
+        _ = calls[0]
