@@ -84,7 +84,7 @@ async def test_an_entry_that_is_missing_is_noticed(tmp_path: Path) -> None:
 
 async def test_an_entry_that_says_what_no_version_says_is_noticed(tmp_path: Path) -> None:
     await kept(tmp_path, "p1")
-    with closing(sqlite3.connect(path_of(tmp_path))) as connection:
+    with closing(sqlite3.connect(path_of(tmp_path), isolation_level=None)) as connection:
         (chain,) = connection.execute("SELECT chain FROM entries ORDER BY number DESC").fetchone()
         pen = book.Pen(connection, len(book.read(path_of(tmp_path))), chain)
         pen.write([(0.0, '{"kind": "settled", "status": "GREAT"}')])
