@@ -17,7 +17,7 @@ from orchestrator.sandbox import Bubblewrap, Unsandboxed
 from orchestrator.sandbox.bounded import run_bounded
 
 TIGHT = Limits(
-    seconds=5,
+    seconds=30,
     cpu_seconds=1,
     memory_bytes=256 << 20,
     processes=16,
@@ -246,7 +246,7 @@ async def test_an_endless_loop_ends_when_its_processor_time_is_over(sandbox):
 
 
 async def test_waiting_for_ever_ends_when_the_time_is_over(sandbox):
-    ended = await attacked(sandbox, "import time; time.sleep(60)", Limits(seconds=0.5))
+    ended = await attacked(sandbox, "import time; time.sleep(60)", Limits(seconds=2))
 
     assert (ended.exit_code, ended.stopped) == (None, "time")
 
@@ -347,6 +347,15 @@ async def test_nothing_is_run_where_the_probe_sees_that_it_is_not_shut_off(tmp_p
 
     with pytest.raises(SandboxRefused, match=rf"it would share {kind}:\[\d+\] with this machine"):
         await Bubblewrap(str(leaky)).run(Program(module="this"))
+
+
+async def test_a_bubblewrap_that_is_not_ready_in_time_is_not_used(tmp_path):
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text("#!/bin/sh\nexec sleep 60\n")
+    bwrap.chmod(0o755)
+
+    with pytest.raises(SandboxRefused, match=r"was not ready in 0\.1 s"):
+        await Bubblewrap(str(bwrap)).run(Program(module="this", limits=Limits(seconds=0.1)))
 
 
 async def test_a_bubblewrap_that_cannot_be_started_is_not_used(tmp_path):

@@ -90,6 +90,8 @@ class Bubblewrap:
                 ) from error
             if os.pread(seen.fileno(), len(_SHUT), 0) == _SHUT:
                 return ended
+        if ended.stopped == "time":
+            raise SandboxRefused(f"{self._command} was not ready in {program.limits.seconds:.3g} s")
         said = ended.output.strip().splitlines() or [f"exit code {ended.exit_code}"]
         raise SandboxRefused(f"{self._command} can make no sandbox here: {said[-1]}")
 
