@@ -1,6 +1,7 @@
 """`orchestrator doctor`: what it says of each model of the catalogue, and whom it asks."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -46,6 +47,37 @@ def entry(wire: WireProtocol, base_url: str, **facts: Any) -> dict[str, Any]:
     return described | {"price": price}
 
 
+@pytest.fixture(autouse=True)
+def _nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bubblewrap is not found: where it is, the doctor runs a test, which takes time."""
+    monkeypatch.setenv("PATH", os.devnull)
+
+
+def test_it_is_said_which_validators_would_be_unverified(said: Any) -> None:
+    entries = [{"id": "offline", "provider": "offline", "api": "offline"}]
+
+    _, text = said(entries=entries, environ={})
+    _, document = said("--json", entries=entries, environ={})
+
+    why = "bwrap is not installed; install bubblewrap 0.8 or later"
+    assert text.splitlines()[1:] == [
+        f"validator pytest: would be unverified: {why}",
+        "validator ruff: ready",
+        "validator json_schema: ready",
+    ]
+    assert json.loads(document)["validators"] == {"pytest": why, "ruff": None, "json_schema": None}
+
+
+def test_a_sandbox_that_works_has_run_a_test(
+    said: Any, monkeypatch: pytest.MonkeyPatch, sandbox: object
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+
+    _, text = said(entries=[{"id": "o", "provider": "o", "api": "offline"}], environ={})
+
+    assert "validator pytest: ready" in text.splitlines()
+
+
 def test_without_a_key_only_the_offline_models_are_ready(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -71,7 +103,7 @@ def test_a_ready_model_is_asked_for_at_its_server_for_nothing(
     host = server.origin.removeprefix("http://")
     unlisted = "" if wire is GOOGLE else ", but does not list the model"
     assert code is ExitCode.SUCCESS
-    assert text.splitlines() == [
+    assert text.splitlines()[:2] == [
         f"{wire.model} ({wire.provider}): ready, {host} lets us in{unlisted}",
         "offline (offline): not used: another model is ready",
     ]

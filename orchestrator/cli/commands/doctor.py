@@ -1,4 +1,4 @@
-"""`orchestrator doctor`: which models are ready, what the others lack, and who can be reached."""
+"""`orchestrator doctor`: which models and checks are ready, and what the others lack."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,8 @@ from orchestrator.cli.arguments import PROGRAM, Parser
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.providers.diagnosis import Diagnosis, diagnose
 from orchestrator.providers.visits import Visit, visit
+from orchestrator.sandbox import Bubblewrap
+from orchestrator.validators.readiness import hindrances
 
 _EPILOG: Final = (
     "Exit codes: 0 at least one remote model is ready, and all that are let us in; 1 only offline "
@@ -30,11 +32,14 @@ def answer(argv: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
     found = diagnose(catalogue, environ)
     ready = [each.model for each in found if each.state == "ready"]
     visits = asyncio.run(visit(ready, environ, is_call=given.call))
+    hindered = asyncio.run(hindrances(Bubblewrap()))
     if given.json:
         entries = [_entry(each, visits.get(each.model.id)) for each in found]
-        text = results.dumps({"version": 1, "models": entries})
+        text = results.dumps({"version": 1, "models": entries, "validators": hindered})
     else:
-        text = "".join(f"{_line(each, visits.get(each.model.id))}\n" for each in found)
+        lines = [_line(each, visits.get(each.model.id)) for each in found]
+        lines += [f"validator {name}: {_verified(why)}" for name, why in hindered.items()]
+        text = "".join(f"{line}\n" for line in lines)
     streams.show(text)
     return _code(found, visits)
 
@@ -43,7 +48,8 @@ def _parser() -> Parser:
     parser = Parser(
         prog=f"{PROGRAM} doctor",
         description="Say which models are ready, what the others lack, and who can be reached: "
-        "the server of each is asked for its list of models, which costs nothing.",
+        "the server of each is asked for its list of models, which costs nothing. Say also which "
+        "validators would be unverified, and why.",
         epilog=_EPILOG,
     )
     parser.add_argument("--models", metavar="FILE", help="your catalogue of models (YAML)")
@@ -63,6 +69,10 @@ def _code(found: Sequence[Diagnosis], visits: Mapping[str, Visit]) -> ExitCode:
 
 def _line(found: Diagnosis, seen: Visit | None) -> str:
     return f"{found.model.id} ({found.model.provider}): {_said(found, seen)}"
+
+
+def _verified(hindrance: str | None) -> str:
+    return "ready" if hindrance is None else f"would be unverified: {hindrance}"
 
 
 def _said(found: Diagnosis, seen: Visit | None) -> str:
