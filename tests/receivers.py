@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
@@ -24,6 +25,7 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
 
     refuses: grpc.StatusCode | None = None
     because: str = "no"
+    rejects: int = 0
     spans: list[Span] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     service_names: set[str] = field(default_factory=set)
@@ -38,7 +40,14 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
             context.abort(self.refuses, self.because)
         self.metadata.update(context.invocation_metadata())
         self.take(request)
-        return ExportTraceServiceResponse()
+        return self.answer()
+
+    def answer(self) -> ExportTraceServiceResponse:
+        """What is answered to a batch that is taken: all of it, or all but some."""
+        if not self.rejects:
+            return ExportTraceServiceResponse()
+        partial = ExportTracePartialSuccess(rejected_spans=self.rejects, error_message=self.because)
+        return ExportTraceServiceResponse(partial_success=partial)
 
     def take(self, request: ExportTraceServiceRequest) -> None:
         """Keep what was sent."""
@@ -91,8 +100,11 @@ def http_receiver() -> Iterator[Receiver]:
             kept.metadata.update({name.lower(): value for name, value in self.headers.items()})
             kept.metadata["path"] = self.path
             kept.take(ExportTraceServiceRequest.FromString(body))
+            answer = kept.answer().SerializeToString()
             self.send_response(200)
+            self.send_header("content-length", str(len(answer)))
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *_):
             """Keep the tests' output for the tests."""

@@ -171,3 +171,23 @@ def test_what_is_recorded_without_being_sampled_is_no_loss():
 
         assert shutdown_tracing(10)
         assert server.spans == []
+
+
+@pytest.mark.parametrize("kind", [receiver, http_receiver], ids=["grpc", "http"])
+def test_what_a_receiver_refuses_of_a_batch_is_lost(kind):
+    with kind() as server:
+        server.rejects, server.because = 1, "over quota"
+        path = "/v1/traces" if kind is http_receiver else ""
+        done = fresh(f"""
+            configure_tracing(TracingConfig(
+                enabled=True, otlp_endpoint="http://{server.endpoint}{path}"
+            ))
+            with traced_run("p1"), traced_task("t1", "writing"):
+                pass
+            print(shutdown_tracing())
+        """)
+
+    assert done.stdout.strip() == "False"
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("1 of 2 spans were lost")
+    assert "1 of them it refused: over quota" in warning

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -15,6 +15,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from orchestrator.redaction import redact
 from orchestrator.tracing.overheard import overheard, without_headers
+
+if TYPE_CHECKING:
+    from orchestrator.tracing.refusals import Refusals
 
 _log = logging.getLogger("orchestrator.tracing")
 
@@ -32,8 +35,10 @@ _RETRYING: Final = re.compile(r",? retrying in [\d.]+s")
 class _CountedExporter(SpanExporter):
     """Counts what was delivered; what went wrong is kept instead of printed each time."""
 
-    def __init__(self, exporter: SpanExporter) -> None:
+    def __init__(self, exporter: SpanExporter, refusals: "Refusals | None") -> None:
         self._exporter = exporter
+        self._refusals = refusals
+        self._refused = 0
         self.delivered = 0
         self.complaint = ""
 
@@ -53,9 +58,24 @@ class _CountedExporter(SpanExporter):
                 self.complain(f"{type(error).__name__}: {error}")
                 result = SpanExportResult.FAILURE
         if result is SpanExportResult.SUCCESS:
-            self.delivered += len(batch)
+            self.delivered += len(batch) - self._newly_refused()
             self.complaint = ""
         return result
+
+    def _newly_refused(self) -> int:
+        """How many spans of the batch just taken the receiver did not want."""
+        if self._refusals is None:
+            return 0
+        newly, self._refused = self._refusals.spans - self._refused, self._refusals.spans
+        return newly
+
+    @property
+    def reason(self) -> str:
+        """Why spans did not arrive, as far as that is known."""
+        if self.complaint or not self._refused:
+            return self.complaint
+        said = self._refusals.reason if self._refusals else ""
+        return f"{self._refused} of them it refused: {said}" if said else "it refused them"
 
     def shutdown(self) -> None:
         with self.at_work():
@@ -72,10 +92,17 @@ class Delivery(SpanProcessor):
     `force_flush` keeps no bound; this one counts, and its `close` keeps the bound.
     """
 
-    def __init__(self, exporter: SpanExporter, *, to: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        exporter: SpanExporter,
+        *,
+        to: str,
+        environ: Mapping[str, str],
+        refusals: "Refusals | None" = None,
+    ) -> None:
         self._to = redact(to)
         self._environ = environ
-        self._exporter = _CountedExporter(exporter)
+        self._exporter = _CountedExporter(exporter, refusals)
         size = None if environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE_SIZE
         self._inner = BatchSpanProcessor(self._exporter, max_queue_size=size)
         self._surely_fits = size or 0
@@ -159,6 +186,6 @@ class Delivery(SpanProcessor):
         return lost
 
     def _reason(self) -> str:
-        safe = without_headers(self._exporter.complaint, self._environ)
+        safe = without_headers(self._exporter.reason, self._environ)
         complaint = _RETRYING.sub("", safe)[:300]
         return f" ({complaint})." if complaint else "."

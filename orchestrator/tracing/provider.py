@@ -98,7 +98,8 @@ def _processor(cfg: TracingConfig, environ: Mapping[str, str]) -> SpanProcessor 
         endpoint = endpoint_of(cfg.otlp_endpoint, environ)
         if endpoint is None:
             return console_processor(cfg.trace_format, last=cfg.console_last)
-        delivery = Delivery(exporter_for(endpoint), to=endpoint.url, environ=environ)
+        exporter, refusals = exporter_for(endpoint)
+        delivery = Delivery(exporter, to=endpoint.url, environ=environ, refusals=refusals)
     except InputError as error:
         if cfg.otlp_endpoint is not None:
             raise
