@@ -23,7 +23,7 @@ from tests.stories import Script, cast, critique, plan, score, stage
 NO_POINTS = critique()  # nothing to revise: a call less
 
 
-# An exception is recorded once, so each failure is an exception of its own.
+# Each failure is an exception of its own, as those of a provider are.
 def refuse(_request):
     return ProviderError("No.", code="authentication", retryable=False, status_code=401)
 

@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from pytest_otel_spans.registries.registry import Registry, RegistryError, resolve
+from pytest_otel_spans.registries.registry import Registry, RegistryError
+from pytest_otel_spans.registries.resolving import resolve
 
 __all__ = ["RegistrySource", "read_registry"]
 

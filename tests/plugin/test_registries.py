@@ -440,6 +440,15 @@ def test_a_group_that_has_itself_is_refused(spans: SpanCapture, tmp_path: Path) 
             SHOP.replace("- ref: items", "- item: items"),
             "has an attribute with no `id` and no `ref`",
         ),
+        (
+            SHOP.replace("requirement_level: required", "requirement_level: needed"),
+            "requires 'order.id' at the level 'needed': one of 'required', 'cond",
+        ),
+        (
+            SHOP.replace('parents: ["/"]', 'parent: ["/"]'),
+            "has span_tree: .*, which may say 'name', 'parents'",
+        ),
+        (SHOP.replace("span_tree: {value: card}", "span_tree: card"), "which may say 'value'"),
         (SHOP.replace("span_tree", "tree"), "no group of .* says which spans it is for"),
     ],
 )
