@@ -481,6 +481,13 @@ def test_a_pinned_model_has_to_be_ready():
     )
 
 
+async def test_where_nobody_fits_any_more_nobody_waits_for_a_model_that_rests():
+    asleep, awake = model("asleep", price=dollars(80)), model("awake", price=dollars(90))
+    routes = router(asleep, awake, ledger=Ledger(0.01), watch=Watch({"asleep": 9.0}))
+
+    assert (await routes.choose("author")).model == awake
+
+
 # Whatever is the matter with the models
 
 

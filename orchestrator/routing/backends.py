@@ -127,9 +127,9 @@ class WeightedSumBackend:
 class ParetoBackend:
     """Of the models that no other beats in everything, the one worth its share of what is left.
 
-    A tenth of the money or of the time that is left weighs as much as a tenth of quality. So the
-    best models write while there is plenty, and cheap ones see to it that the run still ends.
-    Without limits, dollars and seconds weigh what `Weights` says by itself.
+    A tenth of the money or of the time that is left weighs as much as a tenth of quality, on top of
+    what `Weights` says of dollars and seconds. So the best models write while there is plenty, and
+    before it gets scarce the run makes do with cheaper ones.
     """
 
     weights: Weights = AS_THEY_COME
@@ -145,8 +145,8 @@ class ParetoBackend:
         front = [each for each in candidates if each.model not in beaten_by]
         weights = Weights(
             quality=self.weights.quality,
-            usd=max(self.weights.usd, 1 / max(left.usd, _NOTHING)),
-            seconds=max(self.weights.seconds, 1 / max(left.seconds, _NOTHING)),
+            usd=self.weights.usd + 1 / max(left.usd, _NOTHING),
+            seconds=self.weights.seconds + 1 / max(left.seconds, _NOTHING),
         )
         scores = {each.model: weights.score(each) for each in candidates}
         best = _best(front, scores)

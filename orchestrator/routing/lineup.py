@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 from orchestrator.catalogue import ModelEntry
 from orchestrator.models import Bar, Contender
@@ -31,7 +32,7 @@ class Lineup:
         bar: Bar,
         why: Callable[[ModelEntry], str],
         *,
-        least: Callable[[ModelEntry], Decimal | float],
+        least: Callable[[ModelEntry], Any],
     ) -> None:
         """As `bar`, but where nobody would be left, the one that is least concerned stays."""
         concerned = list(models)

@@ -259,7 +259,8 @@ class Router:
             [model for model, cost in worst.items() if not self._ledger.may_ever_fit(cost)],
             "budget",
             lambda model: f"a call may cost {dollars(worst[model])}, more than is left",
-            least=worst.__getitem__,
+            # Nobody waits for a model that rests only to be refused.
+            least=lambda model: (self._gate.rest_s(model) is not None, worst[model]),
         )
 
     def _bar_resting(self, lineup: Lineup) -> None:
