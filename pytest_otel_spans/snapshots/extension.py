@@ -15,9 +15,9 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 from syrupy.session import SnapshotSession
 
-from pytest_otel_spans.snapshots.lock import Terms, Told, read_rows
+from pytest_otel_spans.snapshots.lock import Terms, Told, read_rows, read_text
 from pytest_otel_spans.snapshots.masks import Masks
-from pytest_otel_spans.snapshots.parse import parse_rows
+from pytest_otel_spans.snapshots.parse import comments_in, parse_rows
 from pytest_otel_spans.sources import source_of
 
 __all__ = ["SECTION", "SpanSnapshot", "SpansExtension", "snapshot_of"]
@@ -103,7 +103,9 @@ class HeldWrites:
     ) -> None:
         """Hold a snapshot back."""
         location = extension.get_location(test_location=test_location, index=index)
-        self._texts[location] = data.text()
+        header, end, rows = data.text().partition("\n")
+        comments = comments_in(read_text(Path(location)) or "")
+        self._texts[location] = header + end + comments + rows
 
     def release(self) -> None:
         """Write what was held back."""

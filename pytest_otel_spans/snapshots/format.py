@@ -12,6 +12,7 @@ from pytest_otel_spans.snapshots.spell import spell, spell_name
 from pytest_otel_spans.snapshots.tokens import Token, Wild
 
 __all__ = [
+    "COMMENT",
     "DEEPEST",
     "DETAIL",
     "EXCEPTION_TYPE",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 HEADER: Final = "# spans v1"
+COMMENT: Final = "#"
+"""How a line begins, below the first, that a hand has written for readers."""
 LEVEL: Final = 2
 """Spaces that a child stands further in than its parent."""
 DETAIL: Final = 4

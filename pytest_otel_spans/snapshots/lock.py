@@ -20,7 +20,7 @@ from pytest_otel_spans.snapshots.story import tell
 from pytest_otel_spans.sources import Source
 from pytest_otel_spans.text.render import path_text
 
-__all__ = ["Terms", "Told", "read_rows"]
+__all__ = ["Terms", "Told", "read_rows", "read_text"]
 
 _ADVICE: Final = re.compile(
     r"  → (?:allow it with|span\(.* means a leaf|\.times\(|name it|leave out|pytest\.approx).*$"
@@ -99,6 +99,16 @@ def read_rows(path: Path, shown: str) -> tuple[Row, ...] | None:
     Raises:
         SnapshotSyntaxError: The file is no snapshot.
     """
+    text = read_text(path, shown)
+    return None if text is None else parse_rows(text, shown)
+
+
+def read_text(path: Path, shown: str = "the snapshot") -> str | None:
+    """Return the text of a file, whatever ends its lines; None if there is no file.
+
+    Raises:
+        SnapshotSyntaxError: The file is no text.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -110,7 +120,7 @@ def read_rows(path: Path, shown: str) -> tuple[Row, ...] | None:
         raise SnapshotSyntaxError(
             f"cannot parse line {number} of {shown}: it is no UTF-8"
         ) from None
-    return parse_rows(text.replace("\r\n", "\n"), shown)
+    return text.replace("\r\n", "\n")
 
 
 def _for_a_snapshot(line: str) -> str:

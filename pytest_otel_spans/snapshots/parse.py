@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final
 
 from pytest_otel_spans.snapshots.format import (
+    COMMENT,
     DEEPEST,
     DETAIL,
     EXCEPTION_TYPE,
@@ -21,7 +23,7 @@ from pytest_otel_spans.snapshots.read import Unreadable, read, read_name, read_q
 from pytest_otel_spans.snapshots.rows import EXCEPTION, Row
 from pytest_otel_spans.snapshots.tokens import Token, Wild
 
-__all__ = ["SnapshotSyntaxError", "parse_rows"]
+__all__ = ["SnapshotSyntaxError", "comments_in", "parse_rows"]
 
 _NEWER: Final = re.compile(r"# spans v(\d+)")
 _CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
@@ -63,6 +65,12 @@ def parse_rows(text: str, where: str = "the snapshot") -> tuple[Row, ...]:
     return reader.rows()
 
 
+def comments_in(text: str) -> str:
+    """Return the lines that a hand has written between the first one and the first span."""
+    lines = text.splitlines(keepends=True)[1:]
+    return "".join(takewhile(lambda line: line.startswith(COMMENT), lines))
+
+
 class _Reader:
     """Takes lines one after the other, and knows what the next may belong to."""
 
@@ -89,6 +97,10 @@ class _Reader:
             return
         content = line.lstrip(" ")
         if not content:
+            return
+        if line.startswith(COMMENT):
+            if self._rows:
+                raise Unreadable("is a comment, which may stand above the first span alone")
             return
         if _CONFLICT.match(content):
             raise Unreadable("is the mark of a merge conflict", _RESOLVE)

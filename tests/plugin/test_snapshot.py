@@ -119,6 +119,7 @@ def test_what_a_hand_typed_stands_after_an_update_of_another_line(
     pytester.makepyfile(test_it=TEST)
     snapshots(UPDATE)
     typed = TEXT.replace("latency_ms = <float>", "latency_ms = <any>", 1)
+    typed = typed.replace("# spans v1\n", "# spans v1\n# Two tasks, a call each.\n")
     file_of(pytester).write_text(typed)
     monkeypatch.setenv("MODEL", "gpt-4o-mini")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_otel_spans import absent
 from pytest_otel_spans.snapshots.format import format_rows
-from pytest_otel_spans.snapshots.parse import SnapshotSyntaxError, parse_rows
+from pytest_otel_spans.snapshots.parse import SnapshotSyntaxError, comments_in, parse_rows
 from pytest_otel_spans.snapshots.rows import Row
 from pytest_otel_spans.snapshots.tokens import Found, Json, Label, Mixed, Wild
 
@@ -181,6 +181,8 @@ def test_lines_end_as_they_like_and_empty_ones_mean_nothing() -> None:
         (3, "    status = " + "9" * 5000, "too deep or too long"),
         (4, '    status = "FAILED"', "has the key 'status' for the second time"),
         (5, "        x = 1", "is indented by 8 spaces"),
+        (5, "# a note", "is a comment, which may stand above the first span alone"),
+        (3, "    # a note", "has '# a note' where `key = value` should be"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(number: int, line: str, why: str) -> None:
@@ -192,6 +194,14 @@ def test_a_line_that_cannot_be_read_is_named(number: int, line: str, why: str) -
 
     assert f"cannot parse line {number} of a.spans" in str(caught.value)
     assert why in str(caught.value)
+
+
+def test_a_comment_above_the_first_span_is_for_readers() -> None:
+    text = "# spans v1\n# What happens here,\n#\n# in words.\na\n    b = 1\n"
+
+    assert parse_rows(text) == parse_rows("# spans v1\na\n    b = 1\n")
+    assert comments_in(text) == "# What happens here,\n#\n# in words.\n"
+    assert comments_in("# spans v1\n") == comments_in("") == ""
 
 
 def test_a_regular_expression_may_hold_what_ends_it() -> None:
