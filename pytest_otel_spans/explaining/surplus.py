@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
+from collections.abc import Mapping
+from itertools import chain, groupby
 
 from pytest_otel_spans.explaining.wording import count_text
 from pytest_otel_spans.matching.judge import Judge
 from pytest_otel_spans.matching.match import Alignment, Level
 from pytest_otel_spans.matching.seats import seats_of
 from pytest_otel_spans.patterns.expected import SpanPattern
+from pytest_otel_spans.patterns.groups import AnyOrder
 from pytest_otel_spans.text.calls import quoted
 from pytest_otel_spans.text.render import counted
 from pytest_otel_spans.tree import SpanNode
@@ -38,6 +40,7 @@ class Surplus:
         self._found = Counter(pattern for pattern, _ in alignment.pairs if self._room)
         self._of = {node: self._pattern(node) for node in alignment.unexpected}
         self._found.update(pattern for pattern in self._of.values() if pattern is not None)
+        self._together = _together(level, {node: one for one, node in alignment.pairs} | self._of)
 
     def __contains__(self, node: SpanNode) -> bool:
         return node in self._of
@@ -46,7 +49,8 @@ class Surplus:
         """Say what is wrong with an unexpected sibling, and what to write if it is not."""
         pattern = self._of[node]
         if pattern is not None:
-            return _too_many(pattern, self._room[pattern], self._found[pattern])
+            together = pattern in self._together
+            return _too_many(pattern, self._room[pattern], self._found[pattern], together=together)
         what = "child" if node.parent else f"root of trace {node.trace}"
         size = len(range(*self._judge.terrain.below(node)))
         below = f" with {counted(size, 'span')} below" if size else ""
@@ -70,10 +74,20 @@ class Surplus:
         return None
 
 
-def _too_many(pattern: SpanPattern, room: int, found: int) -> str:
+def _together(
+    level: Level, owners: Mapping[SpanNode, SpanPattern | None]
+) -> set[SpanPattern | None]:
+    """Return the patterns whose siblings a count could take: in a list they stand together."""
+    if level.opened or any(isinstance(member, AnyOrder) for member in level.members):
+        return set(owners.values())
+    runs = Counter(pattern for pattern, _ in groupby(map(owners.get, level.nodes)))
+    return {pattern for pattern, several in runs.items() if several == 1}
+
+
+def _too_many(pattern: SpanPattern, room: int, found: int, *, together: bool) -> str:
     if not room:
         return f"+ found {found:,}, expected none"
     least = min(pattern.least, room) if pattern.counted else room
     counts = f"{found}" if least == room else f"{least}, max={found}"
-    expected = count_text(least, room)
-    return f"+ one too many: found {found:,}, expected {expected}  → .times({counts})"
+    advice = f".times({counts})" if together else "expect it here, too"
+    return f"+ one too many: found {found:,}, expected {count_text(least, room)}  → {advice}"

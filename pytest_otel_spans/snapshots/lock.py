@@ -23,7 +23,8 @@ from pytest_otel_spans.text.render import path_text
 __all__ = ["Terms", "Told", "read_rows", "read_text"]
 
 _ADVICE: Final = re.compile(
-    r"  → (?:allow it with|span\(.* means a leaf|\.times\(|name it|leave out|pytest\.approx).*$"
+    r"  → (?:allow it with|span\(.* means a leaf|\.times\(|expect it here"
+    r"|name it|leave out|pytest\.approx).*$"
 )
 _COUNT: Final = re.compile(r"([\d,]+) spans?(?= below$| ok$)")
 _ANY_ORDER: Final = re.compile(r"→ (?:expect them in this order, or in )?any_order\(\.\.\.\).*$")

@@ -103,6 +103,19 @@ def test_two_where_one_was_expected() -> None:
     ]
 
 
+def test_one_too_many_that_stands_apart_is_no_matter_of_a_count() -> None:
+    trees = [plant("run"), plant("mail"), plant("run"), plant("mail")]
+    assert explained(trees, "run", "mail") == [
+        "run   ok",
+        "mail  ok",
+        "run   + one too many: found 2, expected exactly 1  → expect it here, too",
+        "mail  + one too many: found 2, expected exactly 1  → expect it here, too",
+    ]
+    assert explained(trees, any_order("run", "mail"))[-1] == (
+        "mail  + one too many: found 2, expected exactly 1  → .times(2)"
+    )
+
+
 def test_one_where_none_was_expected() -> None:
     assert explained([plant("run", plant("a"))], span("run", span("a").times(0), ...)) == [
         "run",
