@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from orchestrator.models import Reply, Request, Usage
 from orchestrator.providers.refusals import Refusal
-from orchestrator.providers.remote import MOST_MODELS, RemoteProvider, Sdk, count, trust
+from orchestrator.providers.remote import MOST_MODELS, RemoteProvider, count, trust
+from orchestrator.providers.sdk import Sdk
 
 if TYPE_CHECKING:
     import httpx2

@@ -1,13 +1,10 @@
 """A model behind a network, as far as the vendors are alike: opened late, watched, and closed."""
 
 import asyncio
-import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from orchestrator.catalogue import ModelEntry
@@ -15,6 +12,7 @@ from orchestrator.errors import InputError, ProviderError
 from orchestrator.models import Reply, Request
 from orchestrator.providers import access, refusals
 from orchestrator.providers.refusals import Refusal
+from orchestrator.providers.sdk import Sdk
 
 if TYPE_CHECKING:
     import ssl
@@ -34,36 +32,6 @@ _MALFORMED: Final = (AttributeError, LookupError, TypeError, ValueError)
 
 _DEPARTED: Final[ContextVar[Callable[[], None]]] = ContextVar("departed", default=lambda: None)
 """Whom the request of this task tells of its departure: the SDKs hand nothing through to HTTP."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sdk:
-    """A vendor's official SDK."""
-
-    vendor: str
-    distribution: str
-    major: int
-    """The oldest major version that will do."""
-    module: str
-    extra: str
-    """The extra of this package that installs it."""
-    url: str
-    """Where requests go unless told otherwise."""
-
-    @property
-    def lack(self) -> str | None:
-        """What keeps it from being imported, in a clause; None: nothing does, and it is not."""
-        if not _is_there(self.module):
-            return "which is not installed"
-        installed = version(self.distribution)
-        if int(installed.partition(".")[0]) < self.major:
-            return f"of which {installed} is installed, and {self.major} is needed"
-        return None
-
-    @property
-    def how_to_install(self) -> str:
-        """The command."""
-        return f"pip install 'multi-llm-orchestrator[{self.extra}]'"
 
 
 class RemoteProvider(ABC, Generic[Client, Answer]):
@@ -259,13 +227,6 @@ async def _watch(request: "httpx2.Request") -> None:
             departed()
 
     request.extensions["trace"] = trace
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package around it
-        return False
 
 
 def _or_do_without(entry: ModelEntry) -> str:
