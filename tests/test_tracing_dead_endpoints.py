@@ -2,13 +2,14 @@
 
 import subprocess
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import grpc
 import pytest
 
 from tests.processes import ENVIRON, command, fresh
-from tests.receivers import receiver, refusing, silent
+from tests.receivers import http_receiver, receiver, refusing, silent
 
 BOUND_S = 0.3
 GRACE_S = 0.5
@@ -140,3 +141,54 @@ def test_an_endpoint_that_comes_and_goes_gets_what_it_was_there_for(returns):
         assert stdout.strip() == "False"
         (warning,) = stderr.splitlines()
         assert warning.startswith("20 of 30 spans were lost")
+
+
+@contextmanager
+def unfit(kind: str) -> Iterator[str]:
+    """An endpoint that takes no spans, and that says why."""
+    if kind == "nobody":
+        with refusing() as address:
+            yield f"http://{address}"
+    elif kind == "nobody over http":
+        with refusing() as address:
+            yield f"http://{address}/v1/traces"
+    elif kind == "HTTP for gRPC":
+        with http_receiver() as server:
+            yield f"http://{server.endpoint}"
+    elif kind == "gRPC for HTTP":
+        with receiver() as server:
+            yield f"http://{server.endpoint}/v1/traces"
+    elif kind == "plaintext for TLS":
+        with receiver() as server:
+            yield f"https://{server.endpoint}"
+    else:
+        with receiver(refuses=grpc.StatusCode[kind]) as server:
+            yield f"http://{server.endpoint}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("nobody", "nobody listens there"),
+        ("nobody over http", "nobody listens there"),
+        ("HTTP for gRPC", "set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"),
+        ("gRPC for HTTP", "set OTEL_EXPORTER_OTLP_PROTOCOL=grpc"),
+        ("plaintext for TLS", "it does not speak TLS"),
+        ("UNAUTHENTICATED", "correct OTEL_EXPORTER_OTLP_HEADERS"),
+        ("UNIMPLEMENTED", "it has no such path"),
+        ("RESOURCE_EXHAUSTED", "StatusCode.RESOURCE_EXHAUSTED"),
+    ],
+)
+def test_the_warning_says_what_to_do_where_that_is_known(kind, advice):
+    with unfit(kind) as endpoint:
+        done = fresh(f"""
+            configure_tracing(TracingConfig(
+                enabled=True, otlp_endpoint="{endpoint}", flush_timeout_s={BOUND_S}
+            ))
+            with traced_run("p1"):
+                pass
+        """)
+
+    warning = done.stderr.splitlines()[-1]
+    assert warning.startswith("1 of 1 spans were lost")
+    assert advice in warning

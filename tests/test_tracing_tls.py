@@ -78,3 +78,4 @@ def test_a_private_certificate_authority_that_nobody_named_is_not_trusted(privat
         assert server.spans == []
         (warning,) = done.stderr.splitlines()
         assert warning.startswith("1 of 1 spans were lost")
+        assert "its certificate is not trusted" in warning

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from orchestrator.redaction import redact
+from orchestrator.tracing.advice import advice_on
 from orchestrator.tracing.overheard import overheard, without_headers
 
 if TYPE_CHECKING:
@@ -186,6 +187,6 @@ class Delivery(SpanProcessor):
         return lost
 
     def _reason(self) -> str:
-        safe = without_headers(self._exporter.reason, self._environ)
+        safe = without_headers(advice_on(self._exporter.reason), self._environ)
         complaint = _RETRYING.sub("", safe)[:300]
         return f" ({complaint})." if complaint else "."
