@@ -117,16 +117,20 @@ class Gate:
         call.trial = self._breakers.of(call.entry).enter()
         if call.trial is None:
             return False
-        await self._tell(call, span, call.trial.change)
+        self._note(call, span, call.trial.change)
+        await self.tell(call)
         return True
 
-    async def answered(self, call: Call, span: Span) -> None:
-        """Take note of a request that was answered."""
+    def answered(self, call: Call, span: Span) -> None:
+        """Take note of a request that was answered.
+
+        Nobody is told and nothing is waited for before the answer, which is paid, is kept.
+        """
         if call.slot is not None and call.reply is not None and call.reply.usage != Usage():
             used = call.reply.usage
             call.slot.took(used.input_tokens + used.output_tokens)
         call.slot = None
-        await self._tell(call, span, self._left(call, Health.SOUND))
+        self._note(call, span, self._left(call, Health.SOUND))
 
     async def failed(self, call: Call, span: Span, error: ProviderError, *, is_final: bool) -> None:
         """Take note of a request that failed; `is_final`: no retry is left for it."""
@@ -140,7 +144,22 @@ class Gate:
         else:
             is_silent = error.code == _LIMITED
             change = self._left(call, Health.UNKNOWN if is_silent else Health.SOUND)
-        await self._tell(call, span, change)
+        self._note(call, span, change)
+        await self.tell(call)
+
+    async def tell(self, call: Call) -> None:
+        """Tell the hooks what the call has changed of its model's breaker."""
+        while call.changes:
+            change, entry = call.changes.pop(0), call.entry
+            await self._hooks.emit(
+                BreakerChanged(
+                    project_id=self._project_id,
+                    provider=entry.provider,
+                    model=entry.id,
+                    from_state=change.from_state,
+                    to_state=change.to_state,
+                )
+            )
 
     def leave(self, call: Call) -> None:
         """Forget a request that was never sent, or of which nothing can be said."""
@@ -171,28 +190,19 @@ class Gate:
             return None
         return self._breakers.of(call.entry).leave(trial, health, rest_s=rest_s)
 
-    async def _tell(self, call: Call, span: Span, change: Change | None) -> None:
+    def _note(self, call: Call, span: Span, change: Change | None) -> None:
         if change is None:
             return
-        entry = call.entry
+        call.changes.append(change)
         if span.is_recording():
             span.add_event(
                 spans.EVENT_CIRCUIT_BREAKER,
                 {
-                    spans.EVENT_CIRCUIT_BREAKER_PROVIDER: entry.provider,
+                    spans.EVENT_CIRCUIT_BREAKER_PROVIDER: call.entry.provider,
                     spans.EVENT_CIRCUIT_BREAKER_FROM_STATE: change.from_state,
                     spans.EVENT_CIRCUIT_BREAKER_TO_STATE: change.to_state,
                 },
             )
-        await self._hooks.emit(
-            BreakerChanged(
-                project_id=self._project_id,
-                provider=entry.provider,
-                model=entry.id,
-                from_state=change.from_state,
-                to_state=change.to_state,
-            )
-        )
 
 
 def _account(model: ModelEntry) -> _Account:

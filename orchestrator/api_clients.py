@@ -236,7 +236,7 @@ class UnifiedClient:
                 if span.is_recording():
                     span.add_event(spans.EVENT_RETRY, call.retried(error, wait_s))
             else:
-                await self._gate.answered(call, span)
+                self._gate.answered(call, span)
                 return reply
             finally:
                 self._gate.leave(call)
@@ -317,7 +317,8 @@ class UnifiedClient:
         )
 
     async def _tell(self, call: Call, error_type: str | None) -> None:
-        """Tell the hooks how the call ended, and what it did to the budget."""
+        """Tell the hooks how the call ended, and what it did to the budget and to its model."""
+        await self._gate.tell(call)
         for threshold in self._ledger.passed_thresholds():
             await self._hooks.emit(
                 BudgetThresholdPassed(

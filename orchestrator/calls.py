@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Final
 
 from orchestrator import spans
-from orchestrator.breaker import Trial
+from orchestrator.breaker import Change, Trial
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import InvalidOutput, ProviderError
 from orchestrator.events import CallCompleted, CallStarted
@@ -60,6 +60,8 @@ class Call:
     reply: Reply | None = None
     trial: Trial | None = None
     """The leave of the request that is under way."""
+    changes: list[Change] = field(default_factory=list)
+    """Of its model's breaker, not told yet."""
     slot: Slot | None = None
     """Its place in the minute that its model's rate limits count."""
     identity: str = ""

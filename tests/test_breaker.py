@@ -19,7 +19,10 @@ from orchestrator.breaker import (
 )
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import CallFailed, CircuitOpen, ProviderError
-from orchestrator.events import BreakerChanged, ProviderDisabled
+from orchestrator.events import BreakerChanged, Event, ProviderDisabled
+from orchestrator.journal import Journal
+from orchestrator.journal.entries import Answered, Entry
+from orchestrator.journal.writer import Writer
 from orchestrator.models import Answer, Prompt, Request
 from orchestrator.retries import Retries
 from tests.fakes import (
@@ -453,3 +456,40 @@ def test_whatever_a_server_does_every_call_ends_and_nobody_waits_for_ever(
         assert all(isinstance(each, Answer | CallFailed | asyncio.CancelledError) for each in ended)
 
     in_virtual_time(main())
+
+
+class Pad(Writer):
+    """A journal's writer that keeps entries in memory."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def note(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    async def record(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+
+async def test_a_cancel_while_a_recovery_is_told_loses_no_answer_that_was_paid() -> None:
+    clock, heard = ManualClock(), asyncio.Event()
+
+    async def slow_hook(event: Event) -> None:
+        if isinstance(event, BreakerChanged) and event.to_state == "closed":
+            heard.set()
+            await asyncio.Event().wait()
+
+    pad = Pad()
+    provider = ScriptedProvider(*[DOWN] * FAILURES_TO_OPEN, "hello")
+    client = door(
+        {"m": provider}, clock=clock, retries=ONCE, hook=slow_hook, journal=Journal(None, pad)
+    )
+
+    await failed(client, FAILURES_TO_OPEN)
+    calling = asyncio.create_task(asked(client))
+    await heard.wait()
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+
+    assert [each.reply.text for each in pad.entries if isinstance(each, Answered)] == ["hello"]
