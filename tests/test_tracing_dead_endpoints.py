@@ -9,7 +9,11 @@ import grpc
 import pytest
 
 from tests.processes import ENVIRON, command, fresh
-from tests.receivers import http_receiver, receiver, refusing, silent
+from tests.receivers import EXPORTER_TELLS_WHY, http_receiver, receiver, refusing, silent
+
+TOLD_WHY = pytest.mark.skipif(
+    not EXPORTER_TELLS_WHY, reason="this gRPC exporter is one that keeps the cause to itself"
+)
 
 BOUND_S = 0.3
 GRACE_S = 0.5
@@ -169,11 +173,13 @@ def unfit(kind: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("kind", "advice"),
     [
-        ("nobody", "nobody listens there"),
+        pytest.param("nobody", "nobody listens there", marks=TOLD_WHY),
         ("nobody over http", "nobody listens there"),
-        ("HTTP for gRPC", "set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"),
+        pytest.param(
+            "HTTP for gRPC", "set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", marks=TOLD_WHY
+        ),
         ("gRPC for HTTP", "set OTEL_EXPORTER_OTLP_PROTOCOL=grpc"),
-        ("plaintext for TLS", "it does not speak TLS"),
+        pytest.param("plaintext for TLS", "it does not speak TLS", marks=TOLD_WHY),
         ("UNAUTHENTICATED", "correct OTEL_EXPORTER_OTLP_HEADERS"),
         ("UNIMPLEMENTED", "it has no such path"),
         ("RESOURCE_EXHAUSTED", "StatusCode.RESOURCE_EXHAUSTED"),
@@ -189,6 +195,6 @@ def test_the_warning_says_what_to_do_where_that_is_known(kind, advice):
                 pass
         """)
 
-    warning = done.stderr.splitlines()[-1]
-    assert warning.startswith("1 of 1 spans were lost")
+    # gRPC's own library, imported before we could silence it here, writes there too.
+    (warning,) = [line for line in done.stderr.splitlines() if line.startswith("1 of 1 spans")]
     assert advice in warning
