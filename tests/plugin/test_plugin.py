@@ -1,11 +1,15 @@
 """What crosses the border to pytest: every run here is a process of its own."""
 
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+import pytest_otel_spans
 
 Run = Callable[..., pytest.RunResult]
 
@@ -78,6 +82,13 @@ NO_OPENTELEMETRY = """
 
     sys.meta_path.insert(0, Missing())
 """
+
+
+def test_every_public_name_has_an_example_that_is_type_checked() -> None:
+    examples = Path(__file__).parent.parent.joinpath("typing_examples").glob("*.py")
+    used = set(re.findall(r"\w+", "".join(one.read_text(encoding="utf-8") for one in examples)))
+
+    assert set(pytest_otel_spans.__all__) <= used
 
 
 def test_without_the_sdk_only_the_test_that_asks_for_spans_fails(

@@ -6,7 +6,8 @@ from typing import Any, assert_type
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from pytest_otel_spans import Selection, SpanCapture, SpanNode, span
+from pytest_otel_spans import Selection, SpanCapture, SpanNode, SpanSchemaMismatch, span
+from pytest_otel_spans.nodes import Event, Link, Status
 
 
 def queries(spans: SpanCapture) -> None:
@@ -36,6 +37,10 @@ def a_span(node: SpanNode) -> None:
     assert_type(node.children, tuple[SpanNode, ...])
     assert_type(node.attributes, Mapping[str, Any])
     assert_type(node.duration_ns, int | None)
+    assert_type(node.status, Status)
+    assert_type(node.events, tuple[Event, ...])
+    assert_type(node.links, tuple[Link, ...])
+    assert_type([link.target for link in node.links], list[SpanNode | None])
 
 
 def several(calls: Selection) -> None:
@@ -47,4 +52,12 @@ def several(calls: Selection) -> None:
     assert_type(calls.before("revise"), bool)
     assert_type(calls.before(calls), bool)
     assert_type(next(iter(calls)), SpanNode)
+    assert_type(calls.conforms_to("shop.yaml"), bool)
     calls.nodes = ()  # type: ignore[misc]  # a selection is frozen
+
+
+def habits(spans: SpanCapture, error: SpanSchemaMismatch) -> None:
+    assert_type(spans.conforms_to({"groups": []}, groups={"GET *": "span.http.client"}), bool)
+    assert_type(str(error), str)
+    spans.get_finished_spans()  # type: ignore[attr-defined]  # it is no exporter
+    spans.on("x")  # type: ignore[attr-defined]  # nothing else is there either
