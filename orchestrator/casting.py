@@ -104,15 +104,7 @@ class Casting:
             if kept.model in excluded:
                 continue
             try:
-                choice = await self._router.confirm(
-                    kept.model,
-                    kept.reason,
-                    kept.others,
-                    role,
-                    task_id=task_id,
-                    author=author,
-                    spent_usd=spent_usd,
-                )
+                choice = await self._router.confirm(kept, author=author, spent_usd=spent_usd)
             except PolicyViolation:
                 continue  # policies have changed since; the verdict is on its span
             if choice is not None:

@@ -170,6 +170,8 @@ class TaskCompleted(Event):
     """A task ended, however it ended."""
 
     result: TaskResult
+    is_retold: bool = False
+    """An earlier run of the project has done it, and told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

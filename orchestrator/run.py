@@ -118,7 +118,13 @@ class Run:
         if result.status is TaskStatus.UNFINISHED:
             self._limit = result.failure
         self._results[task.id] = result
-        await self._shop.hooks.emit(TaskCompleted(project_id=self._shop.project_id, result=result))
+        await self._shop.hooks.emit(
+            TaskCompleted(
+                project_id=self._shop.project_id,
+                result=result,
+                is_retold=task.id in self._done_before,
+            )
+        )
         return result
 
     def _retold(self, task: Task) -> TaskResult:
@@ -164,7 +170,9 @@ class Run:
             estimated_cost_usd=shop.ledger.estimated,
             usage=shop.client.usage,
             calls=shop.client.calls,
-            task_costs=dict(shop.client.cost_of_task),
+            task_costs={
+                task_id: cost for task_id, cost in shop.client.cost_of_task.items() if cost
+            },
             failure=failure,
             duration_s=earlier_s + own_s,
         )

@@ -178,7 +178,6 @@ class _Teller:
                 self._decide(entry)
             case Asked():
                 self._under_way[entry.call].append(entry)
-                self._calls.add(entry.call)
             case Answered() | Failed():
                 self._end(entry)
             case Checked():
@@ -222,7 +221,7 @@ class _Teller:
     def _spend(self, task_id: Place, cost: Decimal, estimated: Decimal) -> None:
         self._cost += cost
         self._estimated += estimated
-        if task_id is not None:
+        if task_id is not None and cost:
             self._task_costs[task_id] += cost
 
     def history(self) -> History:
@@ -248,7 +247,7 @@ class _Teller:
                 cost_usd=self._cost + worst,
                 estimated_usd=self._estimated + worst,
                 usage=self._usage,
-                calls=len(self._calls),
+                calls=len(self._calls | self._under_way.keys()),
                 task_costs=task_costs,
                 duration_s=self._earlier_s + self._last_s,
             ),

@@ -71,6 +71,8 @@ class Meter:
             Exception: what an exporter raises; the others are given the figures all the same.
         """
         match event:
+            case events.CallCompleted(is_retold=True) | events.TaskCompleted(is_retold=True):
+                return  # it was counted when it was so
             case events.CallCompleted():
                 self._call(event)
             case events.TaskCompleted(result=result):

@@ -13,6 +13,7 @@ from orchestrator.catalogue import Catalogue, ModelEntry, none_ready
 from orchestrator.errors import InputError, NoModelLeft, OrchestratorError, PolicyViolation
 from orchestrator.events import ModelChosen, NobodyChosen
 from orchestrator.hooks import HookRegistry
+from orchestrator.journal.entries import Chosen
 from orchestrator.models import Contender, Prompt, Role
 from orchestrator.policy_engine import PolicyEngine, Verdict, violation_of
 from orchestrator.policy_rules import forecast
@@ -152,15 +153,7 @@ class Router:
         return choice
 
     async def confirm(
-        self,
-        model_id: str,
-        reason: str,
-        others: Collection[str],
-        role: Role,
-        *,
-        task_id: str | None = None,
-        author: ModelEntry | None = None,
-        spent_usd: Decimal = Decimal(0),
+        self, kept: Chosen, *, author: ModelEntry | None, spent_usd: Decimal
     ) -> Choice | None:
         """Make a choice of an earlier run again; None: that model is not ready any more.
 
@@ -168,14 +161,17 @@ class Router:
             PolicyViolation: policies do not allow it any more.
         """
         ready = {model.id: model for model in self._ready}
-        if model_id not in ready:
+        if kept.model not in ready:
             return None
-        model = ready[model_id]
-        await self._policies.enforce(model, role=role, task_id=task_id, spent_usd=spent_usd)
-        choice = _choice(
-            model, author, reason, tuple(ready[other] for other in others if other in ready)
+        model, role = ready[kept.model], kept.role
+        await self._policies.enforce(model, role=role, task_id=kept.task_id, spent_usd=spent_usd)
+        others = tuple(ready[other] for other in kept.others if other in ready)
+        choice = replace(
+            _choice(model, author, kept.reason, others),
+            routing=kept.routing,
+            contenders=kept.contenders,
         )
-        await self._tell(task_id, role, choice)
+        await self._tell(kept.task_id, role, choice)
         return choice
 
     def affords(self, model: ModelEntry, prompt: Prompt) -> bool:
