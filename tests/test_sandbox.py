@@ -15,6 +15,7 @@ from orchestrator.errors import SandboxRefused
 from orchestrator.programs import Ended, Limits, Program
 from orchestrator.sandbox import Bubblewrap, Unsandboxed
 from orchestrator.sandbox.bounded import run_bounded
+from orchestrator.sandbox.seccomp import refusals
 
 TIGHT = Limits(
     seconds=30,
@@ -185,6 +186,39 @@ async def test_it_is_nobody_and_sees_no_process_of_ours(sandbox):
     )
 
     assert_beaten_off(ended)
+
+
+async def test_no_way_leads_deeper_into_the_kernel(sandbox):
+    ended = await attacked(
+        sandbox,
+        """
+        import ctypes, errno, os, threading
+        def test_attack():
+            call = ctypes.CDLL(None, use_errno=True)
+            def refused(number, *arguments):
+                ctypes.set_errno(0)
+                return call.syscall(number, *arguments) == -1 and ctypes.get_errno()
+            x86 = os.uname().machine == "x86_64"
+            new_user = 0x10000000
+            assert refused(272 if x86 else 97, new_user) == errno.EPERM  # unshare
+            assert refused(56 if x86 else 220, new_user | 17, 0, 0, 0, 0) == errno.EPERM  # clone
+            assert refused(435, 0, 0) == errno.ENOSYS  # clone3
+            assert refused(101 if x86 else 117, 0, 0, 0, 0) == errno.EPERM  # ptrace
+            assert refused(321 if x86 else 280, 0, 0, 0) == errno.EPERM  # bpf
+            assert refused(425, 8, 0) == errno.EPERM  # io_uring_setup
+            assert refused(165 if x86 else 40, 0, 0, 0, 0, 0) == errno.EPERM  # mount
+            thread = threading.Thread(target=int)
+            thread.start()
+            thread.join()
+        """,
+    )
+
+    assert_beaten_off(ended)
+
+
+def test_a_machine_whose_numbers_are_not_known_has_no_filter():
+    assert refusals("riscv64") == b""
+    assert len(refusals("x86_64")) == len(refusals("aarch64")) > 0
 
 
 async def test_a_fork_bomb_is_stopped_at_the_limit_of_processes(sandbox):

@@ -12,6 +12,7 @@ from orchestrator.errors import SandboxRefused
 from orchestrator.programs import Ended, Limits, Program
 from orchestrator.sandbox.bounded import run_bounded
 from orchestrator.sandbox.interpreter import SYSTEM, interpreter
+from orchestrator.sandbox.seccomp import refusals
 
 WORK: Final = "/work"
 """The directory that a program runs in; it lies in memory and goes with the sandbox."""
@@ -66,34 +67,46 @@ class Bubblewrap:
             )
         with ExitStack() as stack:
             files = {
-                name: stack.enter_context(_in_memory(text)) for name, text in program.files.items()
+                name: stack.enter_context(_in_memory(text.encode(errors="backslashreplace")))
+                for name, text in program.files.items()
             }
-            seen = stack.enter_context(_in_memory(""))
-            command = (
-                path,
-                *_shut_off(),
-                *_file_system(program.limits),
-                *_given({name: file.fileno() for name, file in files.items()}),
-                *("--remount-ro", "/", "--"),
-                *_bounds(program.limits),
-                *(interpreter().executable, "-I", "-S", "-c", _PROBE),
-                *(str(seen.fileno()), " ".join(_namespaces())),
-                *(*interpreter().flags, "-m", program.module, *program.arguments),
-            )
-            fds = [file.fileno() for file in (seen, *files.values())]
+            witness, rules = (stack.enter_context(_in_memory(text)) for text in (b"", refusals()))
+            given = {name: file.fileno() for name, file in files.items()}
+            command = _command(program, given, witness.fileno(), rules.fileno())
+            fds = [witness.fileno(), rules.fileno(), *given.values()]
             try:
                 # It could read bubblewrap's environment: that has to be empty as well.
-                ended = await run_bounded(command, program.limits, environ={}, pass_fds=fds)
+                ended = await run_bounded(
+                    [path, *command], program.limits, environ={}, pass_fds=fds
+                )
             except OSError as error:
-                raise SandboxRefused(
-                    f"{self._command} cannot be started: {error.strerror}"
-                ) from error
-            if os.pread(seen.fileno(), len(_SHUT), 0) == _SHUT:
-                return ended
-        if ended.stopped == "time":
-            raise SandboxRefused(f"{self._command} was not ready in {program.limits.seconds:.3g} s")
-        said = ended.output.strip().splitlines() or [f"exit code {ended.exit_code}"]
-        raise SandboxRefused(f"{self._command} can make no sandbox here: {said[-1]}")
+                raise SandboxRefused(f"{path} cannot be started: {error.strerror}") from error
+            if os.pread(witness.fileno(), len(_SHUT), 0) != _SHUT:
+                raise SandboxRefused(f"{self._command} {_cause(ended, program.limits)}")
+            return ended
+
+
+def _cause(ended: Ended, limits: Limits) -> str:
+    """Why the probe did not get to see that it is shut off."""
+    if ended.stopped == "time":
+        return f"was not ready in {limits.seconds:.3g} s"
+    said = ended.output.strip().splitlines() or [f"exit code {ended.exit_code}"]
+    return f"can make no sandbox here: {said[-1]}"
+
+
+def _command(program: Program, files: Mapping[str, int], witness: int, rules: int) -> Iterator[str]:
+    """Everything after ``bwrap``; the numbers are descriptors."""
+    yield from _shut_off()
+    yield from _file_system(program.limits)
+    yield from _given(files)
+    if refusals():
+        yield from ("--seccomp", str(rules))
+    yield from ("--remount-ro", "/", "--")
+    yield from _bounds(program.limits)
+    inside = interpreter()
+    yield from (inside.executable, "-I", "-S", "-c", _PROBE)
+    yield from (str(witness), " ".join(_namespaces()))
+    yield from (*inside.flags, "-m", program.module, *program.arguments)
 
 
 def _namespaces() -> Iterator[str]:
@@ -176,10 +189,10 @@ def _bounds(limits: Limits) -> Iterator[str]:
         yield from ("--clear-groups", "--inh-caps=-all", "--no-new-privs", "--")
 
 
-def _in_memory(text: str) -> IO[bytes]:
+def _in_memory(content: bytes) -> IO[bytes]:
     """A file that never had a name."""
     file = os.fdopen(os.memfd_create("given", os.MFD_CLOEXEC), "w+b")
-    file.write(text.encode(errors="backslashreplace"))
+    file.write(content)
     file.flush()
     file.seek(0)
     return file

@@ -34,9 +34,12 @@ def interpreter() -> Interpreter:
     may be somebody's project or home.
     """
     binary, base = Path(sys.executable).resolve(), Path(sys.base_prefix).resolve()
-    packages = [path for path in _packages() if not path.is_relative_to(SYSTEM)]
-    mounts = [(str(path), f"{_PACKAGES}/{number}") for number, path in enumerate(packages)]
-    environ = {"PYTHONPATH": ":".join(inside for _, inside in mounts)} if mounts else {}
+    packages = {
+        str(path): str(path) if path.is_relative_to(SYSTEM) else f"{_PACKAGES}/{number}"
+        for number, path in enumerate(_packages())
+    }
+    mounts = [(outside, inside) for outside, inside in packages.items() if outside != inside]
+    environ = {"PYTHONPATH": ":".join(packages.values())}
     executable = str(binary)
     if not binary.is_relative_to(SYSTEM):
         executable = str(_HOME / "bin" / binary.name)
