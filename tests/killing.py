@@ -76,19 +76,20 @@ class Desk:
     ) -> ForkServerProcess:
         """Begin a project, in a process that can write no file longer than the limit."""
         asked = ("--project", "Make it", "--project-id", project_id, "--models", str(self._models))
-        return self._started(*asked, *flags, limit_bytes=limit_bytes)
+        return self._started(project_id, *asked, *flags, limit_bytes=limit_bytes)
 
     def resume(self, project_id: str, *flags: str) -> ForkServerProcess:
         """Begin to go on with it."""
-        return self._started("--resume", project_id, *flags)
+        return self._started(project_id, "--resume", project_id, *flags)
 
     def _started(
-        self, *arguments: str, limit_bytes: int = resource.RLIM_INFINITY
+        self, project_id: str, *arguments: str, limit_bytes: int = resource.RLIM_INFINITY
     ) -> ForkServerProcess:
         environ = {"PATH": "/usr/bin:/bin", "ORCHESTRATOR_STATE_DIR": str(self.state)}
-        said = str(self._folder / "said")
         process = self._context.Process(
-            target=_orchestrate, args=((*arguments, "--json"), environ, said, limit_bytes)
+            target=_orchestrate,
+            args=((*arguments, "--json"), environ, str(self._folder / project_id), limit_bytes),
+            name=project_id,
         )
         process.start()
         return process
@@ -99,7 +100,7 @@ class Desk:
         if process.is_alive():
             process.kill()
             raise AssertionError("the process did not come to its end")
-        said = self._folder / "said"
+        said = self._folder / process.name
         return Ended(
             code=process.exitcode,
             out=Path(f"{said}.out").read_text(),

@@ -14,7 +14,7 @@ from orchestrator.errors import InputError
 from orchestrator.journal import Shelf, book
 from orchestrator.journal.entries import VERSION, Began, Settled
 from orchestrator.journal.shelf import Entitled, Retention
-from orchestrator.models import Settings
+from orchestrator.models import RunStatus, Settings, TaskStatus
 from tests.stories import Script, cast, stage
 
 
@@ -153,6 +153,36 @@ async def test_a_file_whose_run_ended_before_it_began_is_begun_anew(tmp_path: Pa
     await kept(tmp_path, "p1")
 
     assert ids(tmp_path) == {"p1", "p2"}
+
+
+async def test_a_journal_without_entries_is_begun_anew(tmp_path: Path) -> None:
+    """Its process was ended between making the file and writing the first line."""
+    path_of(tmp_path).parent.mkdir()
+    book.make(path_of(tmp_path)).connection.close()
+    with pytest.raises(InputError, match="is empty: its run ended before it began"):
+        Shelf(tmp_path).read("p1")
+
+    await kept(tmp_path, "p1")
+
+    assert ids(tmp_path) == {"p1"}
+
+
+async def test_a_project_whose_process_was_ended_says_so(tmp_path: Path) -> None:
+    await kept(tmp_path, "p1")
+    lines = book.read(path_of(tmp_path))
+    async with Shelf(tmp_path).begin("p2", lambda: 0.0) as journal:
+        for line in lines[:8]:
+            entry = line.entry
+            await journal.record(
+                entry.model_copy(update={"project_id": "p2"}) if isinstance(entry, Began) else entry
+            )
+
+    state = Shelf(tmp_path).read("p2").state()
+
+    assert state.status is RunStatus.PARTIAL_SUCCESS
+    assert [result.status for result in state.results] == [TaskStatus.UNFINISHED]
+    assert state.failure is not None
+    assert state.failure.sentence == "The run was broken off before it had settled."
 
 
 async def test_two_runs_at_once_on_one_project_are_refused_within_a_process_too(

@@ -21,7 +21,7 @@ ELSEWHERE: Final = (
     "cannot be resumed."
 )
 _TABLE: Final = """
-CREATE TABLE entries (
+CREATE TABLE IF NOT EXISTS entries (
     number INTEGER PRIMARY KEY,
     at_s REAL NOT NULL,
     body TEXT NOT NULL,
