@@ -2,7 +2,6 @@
 
 from asyncio import CancelledError
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from orchestrator import prompts, spans
@@ -17,8 +16,8 @@ from orchestrator.errors import (
     PolicyViolation,
     TimeExceeded,
 )
-from orchestrator.events import AttemptScored, ValidationMade
-from orchestrator.journal.entries import Checked
+from orchestrator.events import AttemptScored
+from orchestrator.inspection import Inspector, without_refusals
 from orchestrator.models import (
     Attempt,
     Failure,
@@ -26,11 +25,9 @@ from orchestrator.models import (
     Task,
     TaskResult,
     TaskStatus,
-    Validation,
 )
 from orchestrator.remediation import LOW_SCORE, VALIDATION_FAILED
 from orchestrator.tracing import Span
-from orchestrator.validators import Specimen, told_again, validate
 from orchestrator.workshop import Workshop
 
 LIMITS: Final = (BudgetExceeded, TimeExceeded, JournalFailed, NotInJournal)
@@ -48,6 +45,7 @@ class TaskLoop:
         self._inputs = inputs
         self._span = span
         self._crew = Crew(shop, task, span)
+        self._inspector = Inspector(shop, task, inputs)
         self._iterations = 0
         self._last: Attempt | None = None
         self._best: Attempt | None = None
@@ -94,7 +92,7 @@ class TaskLoop:
             case "degrade_quality":
                 return self._best is not None and self._best.is_valid
             case "skip_validator":
-                return self._best is not None and self._is_skippable(self._best)
+                return self._best is not None and self._inspector.may_skip(self._best)
             case "abort_task":
                 return True
             case _:
@@ -105,17 +103,12 @@ class TaskLoop:
         if strategy == "degrade_quality":
             return self._best
         if strategy == "skip_validator":
-            self._best = self._best and _without_refusals(self._best)
+            self._best = self._best and without_refusals(self._best)
             return self._best
         if strategy == "fallback_model":
             await self._crew.replace_author(trigger)
         attempt = await self._iterate(is_afresh=strategy == "adjust_prompt")
         return attempt if self._is_good(attempt) else None
-
-    def _is_skippable(self, attempt: Attempt) -> bool:
-        """Everything that is held against it may be set aside."""
-        skippable = self._shop.settings.skippable
-        return all(check.validator in skippable for check in attempt.refusals)
 
     async def _iterate(self, *, is_afresh: bool = False) -> Attempt:
         """Make and judge one attempt; keep it when it is the best so far."""
@@ -131,7 +124,7 @@ class TaskLoop:
             output = await crew.write(
                 "revise", prompts.revise_prompt(shop.brief, task, draft, critique, self._inputs)
             )
-        validations = await self._validated(output)
+        validations = await self._inspector.examined(output, crew.iteration)
         judgement = await crew.judge(output)
         self._iterations += 1
         attempt = Attempt(
@@ -147,33 +140,6 @@ class TaskLoop:
         )
         await self._keep(attempt)
         return attempt
-
-    async def _validated(self, output: str) -> tuple[Validation, ...]:
-        """Hold an output against every validator of the task, one after the other."""
-        shop, task = self._shop, self._task
-        made = list[Validation]()
-        for name in task.validators:
-            made.append(await self._verdict(name, output))
-            await shop.hooks.emit(
-                ValidationMade(project_id=shop.project_id, task_id=task.id, validation=made[-1])
-            )
-        return tuple(made)
-
-    async def _verdict(self, name: str, output: str) -> Validation:
-        """A validator's, or the one that it gave an earlier run at this place."""
-        journal, task, iteration = self._shop.journal, self._task, self._crew.iteration
-        kept = journal.check(task.id, iteration, name)
-        if kept is not None:
-            return told_again(kept)
-        specimen = Specimen(
-            task=task,
-            output=output,
-            inputs=dict(zip(task.depends_on, self._inputs.values(), strict=True)),
-            seconds=self._shop.deadline.remaining(),
-        )
-        made = await validate(name, specimen, self._shop.sandbox)
-        journal.note(Checked(task_id=task.id, iteration=iteration, validation=made))
-        return made
 
     async def _keep(self, attempt: Attempt) -> None:
         self._last = attempt
@@ -199,7 +165,7 @@ class TaskLoop:
 
     def _rank(self, attempt: Attempt) -> tuple[bool, bool, float]:
         """A valid attempt beats one that a skip may save, and that any other; then the score."""
-        return attempt.is_valid, self._is_skippable(attempt), attempt.score
+        return attempt.is_valid, self._inspector.may_skip(attempt), attempt.score
 
     def _is_good(self, attempt: Attempt) -> bool:
         return attempt.is_valid and attempt.score >= self._shop.settings.threshold
@@ -255,19 +221,3 @@ class TaskLoop:
             )
         if result.failure and result.status is not TaskStatus.DEGRADED:
             span.fail(result.failure.error_type, result.failure.sentence)
-
-
-def _without_refusals(attempt: Attempt) -> Attempt:
-    """The attempt with what is held against it set aside: unverified, and never passed."""
-    checks = (
-        replace(
-            check,
-            outcome="unverified",
-            detail=f"skipped after it failed: {check.detail}",
-            is_skipped=True,
-        )
-        if check in attempt.refusals
-        else check
-        for check in attempt.validations
-    )
-    return replace(attempt, validations=tuple(checks))
