@@ -17,7 +17,7 @@ from orchestrator.models import Prompt, Usage
 from orchestrator.policies import Policy, Rules
 from orchestrator.policy_engine import PolicyEngine
 from orchestrator.rate_limits import RateLimits
-from orchestrator.routing import GreedyBackend, ParetoBackend, Router, WeightedSumBackend
+from orchestrator.routing import GreedyBackend, ParetoBackend, Router, Selection, WeightedSumBackend
 from orchestrator.routing.measures import expected_quality
 from orchestrator.telemetry import Profile, TelemetryCollector
 from pytest_otel_spans import assert_span_tree, span
@@ -422,6 +422,38 @@ async def test_a_pinned_choice_is_told_as_the_users():
 
     (event,) = hook.of(ModelChosen)
     assert (event.model, event.routing) == ("fair", "pinned")
+
+
+class Rogue:
+    """A backend that chooses whom it likes."""
+
+    name = "rogue"
+
+    def __init__(self, favourite):
+        self._favourite = favourite
+
+    def select(self, candidates, left):
+        return Selection(model=self._favourite, reason="it likes it", scores={})
+
+
+@pytest.mark.parametrize("favourite", ["blocked", "asleep", "a stranger"])
+async def test_a_backend_of_somebody_elses_cannot_choose_who_may_not_serve(favourite):
+    routes = router(
+        GOOD,
+        model("blocked"),
+        model("asleep"),
+        policies=[hard(blocked_models=["blocked"])],
+        watch=Watch({"asleep": 9.0}),
+        backend=Rogue(favourite),
+    )
+
+    with pytest.raises(InputError) as refusal:
+        await routes.choose("author")
+
+    assert str(refusal.value) == (
+        f"The routing backend 'rogue' chose {favourite!r}, which was not among its candidates; "
+        "it may choose 'good'."
+    )
 
 
 # Under what is left

@@ -134,6 +134,7 @@ class Router:
             PolicyViolation: policies exclude every candidate; the sentence names the rules.
             NoModelLeft: every ready model is excluded by the caller, or its provider refused the
                 key.
+            InputError: the backend, which is not one of ours, chose somebody else.
         """
         wanted = _Vacancy(
             role=role,
@@ -198,13 +199,22 @@ class Router:
         distance = _bar_dependent(author, lineup)
         left = Left(usd=self._usd_left(), seconds=self._gate.remaining_s())
         selection = self._backend.select(lineup.candidates(), left)
-        model = next(model for model in able if model.id == selection.model)
+        model = self._selected(selection, lineup)
         reason = _reason(selection, lineup, _PEERS[distance] if author else "")
         others = tuple(other for other in able if other is not model)
         return replace(
             _choice(model, author, reason, others),
             routing=self._backend.name,
             contenders=lineup.contenders(selection),
+        )
+
+    def _selected(self, selection: Selection, lineup: Lineup) -> ModelEntry:
+        for model in lineup.left:
+            if model.id == selection.model:
+                return model
+        raise InputError(
+            f"The routing backend {self._backend.name!r} chose {selection.model!r}, which was not "
+            f"among its candidates; it may choose {_listed([each.id for each in lineup.left])}."
         )
 
     def _lineup(self) -> Lineup:
