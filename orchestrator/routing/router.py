@@ -1,26 +1,24 @@
 """One choice: who is ready, what puts some out of the running, and who of the rest serves."""
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
 from orchestrator.admission import Gate
-from orchestrator.budget import Ledger, dollars
+from orchestrator.budget import Ledger
 from orchestrator.catalogue import Catalogue, ModelEntry, none_ready
 from orchestrator.errors import InputError, NoModelLeft, OrchestratorError, PolicyViolation
 from orchestrator.events import ModelChosen, NobodyChosen
 from orchestrator.hooks import HookRegistry
 from orchestrator.journal.entries import Chosen
 from orchestrator.models import Contender, Prompt, Role
-from orchestrator.policy_engine import PolicyEngine, Verdict, violation_of
-from orchestrator.policy_rules import forecast
-from orchestrator.prices import most
-from orchestrator.routing.backends import Left, ParetoBackend, RoutingBackend, Selection
+from orchestrator.policy_engine import PolicyEngine
+from orchestrator.routing.backends import ParetoBackend, RoutingBackend, Selection
 from orchestrator.routing.lineup import Lineup
 from orchestrator.routing.measures import candidate
+from orchestrator.routing.screening import Screening, Vacancy, bar_dependent, listed
 from orchestrator.telemetry import TelemetryCollector
 
 PINNED: Final = "pinned"
@@ -50,18 +48,6 @@ class Choice:
     """The backend that chose, or ``pinned``."""
     contenders: tuple[Contender, ...] = ()
     """Everybody who is ready, in the catalogue's order, the winner among them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Vacancy:
-    """What somebody is wanted for; the fields are the arguments of `Router.choose`."""
-
-    role: Role
-    task_id: str | None
-    author: ModelEntry | None
-    excluded: frozenset[str]
-    spent_usd: Decimal
-    prompt: Prompt | None
 
 
 class Router:
@@ -100,9 +86,8 @@ class Router:
         self._project_id = project_id
         self._ready = tuple(model for model in catalogue.entries() if model.id in ready)
         self._policies = policies
+        self._screening = Screening(policies, gate, ledger)
         self._telemetry = telemetry
-        self._gate = gate
-        self._ledger = ledger
         self._hooks = hooks
         self._pins = pins
         self._backend = backend or ParetoBackend()
@@ -136,7 +121,7 @@ class Router:
                 key.
             InputError: the backend, which is not one of ours, chose somebody else.
         """
-        wanted = _Vacancy(
+        wanted = Vacancy(
             role=role,
             task_id=task_id,
             author=author,
@@ -177,10 +162,9 @@ class Router:
 
     def affords(self, model: ModelEntry, prompt: Prompt) -> bool:
         """Whether this call of this model may still fit into the budget."""
-        is_free = self._ledger.max_usd is None  # then nothing has to be reckoned
-        return is_free or self._ledger.may_ever_fit(most(model, prompt))
+        return self._screening.affords(model, prompt)
 
-    async def _chosen(self, wanted: _Vacancy, lineup: Lineup) -> Choice:
+    async def _chosen(self, wanted: Vacancy, lineup: Lineup) -> Choice:
         role, author = wanted.role, wanted.author
         tried = [model for model in lineup.left if model.id in wanted.excluded]
         lineup.bar(tried, "tried", lambda _: "it did not do before")
@@ -191,14 +175,11 @@ class Router:
             )
             reason = f"{pinned.id!r} is pinned as {role}."
             return replace(_choice(pinned, author, reason), contenders=lineup.contenders())
-        await self._bar_by_policy(wanted, lineup)
-        self._bar_refused(wanted, lineup)
-        self._bar_dear(wanted, lineup)
+        await self._screening.bar_unable(wanted, lineup)
         able = lineup.left
-        self._bar_resting(lineup)
-        distance = _bar_dependent(author, lineup)
-        left = Left(usd=self._usd_left(), seconds=self._gate.remaining_s())
-        selection = self._backend.select(lineup.candidates(), left)
+        self._screening.bar_resting(lineup)
+        distance = bar_dependent(author, lineup)
+        selection = self._backend.select(lineup.candidates(), self._screening.left)
         model = self._selected(selection, lineup)
         reason = _reason(selection, lineup, _PEERS[distance] if author else "")
         others = tuple(other for other in able if other is not model)
@@ -214,7 +195,7 @@ class Router:
                 return model
         raise InputError(
             f"The routing backend {self._backend.name!r} chose {selection.model!r}, which was not "
-            f"among its candidates; it may choose {_listed([each.id for each in lineup.left])}."
+            f"among its candidates; it may choose {listed([each.id for each in lineup.left])}."
         )
 
     def _lineup(self) -> Lineup:
@@ -224,68 +205,6 @@ class Router:
                 for rank, model in enumerate(self._ready)
             }
         )
-
-    async def _bar_by_policy(self, wanted: _Vacancy, lineup: Lineup) -> None:
-        if not lineup.left:
-            raise NoModelLeft(
-                f"No model is left to serve as {wanted.role}: {_listed(sorted(wanted.excluded))} "
-                "did not do, and no other is ready. Make another model of the catalogue ready."
-            )
-        candidates = lineup.left
-        verdict = await self._policies.check(
-            candidates, role=wanted.role, task_id=wanted.task_id, spent_usd=wanted.spent_usd
-        )
-        lineup.bar(
-            [model for model in candidates if model not in verdict.allowed],
-            "policy",
-            lambda model: _broken(verdict, model),
-        )
-        if not verdict.passed:
-            raise violation_of(verdict, wanted.role)
-
-    def _bar_refused(self, wanted: _Vacancy, lineup: Lineup) -> None:
-        refusals = {
-            model: str(error)
-            for model in lineup.left
-            if (error := self._gate.refusal(model)) is not None
-        }
-        lineup.bar(refusals, "refused_key", refusals.__getitem__)
-        if not lineup.left:
-            whys = " ".join(dict.fromkeys(refusals.values()))
-            raise NoModelLeft(f"No model is left to serve as {wanted.role}. {whys}")
-
-    def _bar_dear(self, wanted: _Vacancy, lineup: Lineup) -> None:
-        """Whom the budget no longer allows; the cheapest is left for its ledger to judge."""
-        prompt = wanted.prompt
-        worst = {
-            model: forecast(model) if prompt is None else most(model, prompt)
-            for model in lineup.left
-        }
-        lineup.bar_but_one(
-            [model for model, cost in worst.items() if not self._ledger.may_ever_fit(cost)],
-            "budget",
-            lambda model: f"a call may cost {dollars(worst[model])}, more than is left",
-            # Nobody waits for a model that rests only to be refused.
-            least=lambda model: (self._gate.rest_s(model) is not None, worst[model]),
-        )
-
-    def _bar_resting(self, lineup: Lineup) -> None:
-        """Who keeps failing; if everybody does, the one that is tried again first is waited for."""
-        rests = {
-            model: rest_s
-            for model in lineup.left
-            if (rest_s := self._gate.rest_s(model)) is not None
-        }
-        lineup.bar_but_one(
-            rests,
-            "circuit_open",
-            lambda model: f"it keeps failing and is tried again in {rests[model]:.0f} s",
-            least=rests.__getitem__,
-        )
-
-    def _usd_left(self) -> float:
-        left = self._ledger.left
-        return math.inf if left is None else float(left)
 
     async def _tell(self, task_id: str | None, role: Role, choice: Choice) -> None:
         await self._hooks.emit(
@@ -301,9 +220,7 @@ class Router:
             )
         )
 
-    async def _tell_nobody(
-        self, wanted: _Vacancy, error: OrchestratorError, lineup: Lineup
-    ) -> None:
+    async def _tell_nobody(self, wanted: Vacancy, error: OrchestratorError, lineup: Lineup) -> None:
         await self._hooks.emit(
             NobodyChosen(
                 project_id=self._project_id,
@@ -323,27 +240,8 @@ class Router:
             if pinned not in ready:
                 raise InputError(
                     f"Model {pinned!r} is pinned as {role}, but it is not ready; "
-                    f"ready are {_listed(sorted(ready))}."
+                    f"ready are {listed(sorted(ready))}."
                 )
-
-
-def _bar_dependent(author: ModelEntry | None, lineup: Lineup) -> int:
-    """Leave only the most independent of the author, and say how independent they are."""
-    distances = {model: _distance(model, author) for model in lineup.left}
-    most = max(distances.values())
-    lineup.bar(
-        [model for model, distance in distances.items() if distance < most],
-        "independence",
-        lambda model: "it is the author" if model == author else "it is of the author's provider",
-    )
-    return most
-
-
-def _distance(model: ModelEntry, author: ModelEntry | None) -> int:
-    """How independent a judge is: 2 another provider's, 1 another model, 0 the author itself."""
-    if author is None or model.id == author.id:
-        return 0
-    return 1 if model.provider == author.provider else 2
 
 
 def _reason(selection: Selection, lineup: Lineup, peers: str) -> str:
@@ -357,15 +255,6 @@ def _reason(selection: Selection, lineup: Lineup, peers: str) -> str:
     )
 
 
-def _broken(verdict: Verdict, model: ModelEntry) -> str:
-    broken = (
-        f"{each.rule} of policy {each.policy!r}: {each.reason}"
-        for each in verdict.violations
-        if each.model == model.id and each.mode != "monitor"
-    )
-    return "; ".join(broken)
-
-
 def _choice(
     model: ModelEntry,
     author: ModelEntry | None,
@@ -374,9 +263,3 @@ def _choice(
 ) -> Choice:
     crosses = author is not None and model.provider != author.provider
     return Choice(model=model, reason=reason, crosses=crosses, others=others)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """'a', 'b' and 'c'."""
-    quoted = [repr(name) for name in names]
-    return " and ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
