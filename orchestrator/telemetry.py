@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from orchestrator.events import AttemptScored, CallCompleted, Event
+from orchestrator.events import AttemptScored, CallCompleted, Event, ProjectCompleted
 from orchestrator.models import CallType
 from orchestrator.tallies import Counts, Tally, moving_average, p95
 
@@ -73,6 +73,9 @@ class TelemetryCollector:
                 self._add(event.model, *_measured(event))
         elif isinstance(event, AttemptScored) and self._is_new(event):
             self._add(event.model, Counts(scores=1, score_sum=event.score), [])
+        elif isinstance(event, ProjectCompleted):
+            # Else it would grow for as long as the orchestrator takes runs up.
+            self._retold = {place for place in self._retold if place[0] != event.project_id}
 
     def profile(self, model_id: str) -> Profile:
         """What is known of this model so far; of a stranger, nothing."""

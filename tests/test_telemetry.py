@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from orchestrator.events import AttemptScored, CallCompleted, CallStarted
-from orchestrator.models import Usage
+from orchestrator.events import AttemptScored, CallCompleted, CallStarted, ProjectCompleted
+from orchestrator.models import Brief, ProjectState, RunStatus, Usage
 from orchestrator.tallies import HALF_LIFE_S, LATENCY_WINDOW
 from orchestrator.telemetry import Profile, TelemetryCollector
 
@@ -133,6 +133,18 @@ def test_the_score_of_an_attempt_that_the_journal_tells_again_counts_once():
     )
 
     assert (telemetry.profile("a").scores, telemetry.profile("a").quality) == (1, 0.9)
+
+
+def test_what_was_told_again_is_forgotten_with_its_run():
+    """Whoever takes runs up for weeks must not remember every one of them."""
+    state = ProjectState(project_id="p", brief=Brief(project="Make it"), status=RunStatus.SUCCESS)
+    telemetry = fed(
+        completed(call_type="evaluate", is_retold=True),
+        ProjectCompleted(project_id="p", state=state),
+        scored(0.9),
+    )
+
+    assert telemetry.profile("a").scores == 1
 
 
 def test_what_a_model_costs_is_told_by_what_it_wrote():
