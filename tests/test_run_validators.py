@@ -155,24 +155,15 @@ async def test_the_tests_that_the_offline_author_writes_pass_on_the_code_it_writ
     assert ("pytest", "passed") in made
 
 
-@pytest.mark.parametrize(
-    "project",
-    [
-        "Build a cache",
-        "Build a calculator",
-        "Build a task queue",
-        "Build a todo list",
-        "Build a url shortener",
-        "Build a thing that nobody knows",
-    ],
-)
-async def test_every_program_it_knows_passes_its_tests(sandbox, project):
+async def test_what_it_leaves_open_is_skipped_and_the_rest_passes(sandbox):
     async with Orchestrator(environ={}, sandbox=sandbox) as orchestrator:
-        state = await orchestrator.run_project(project, "fast, tested, sends mail")
+        state = await orchestrator.run_project(
+            "Build a thing that nobody knows", "fast, tested, sends mail"
+        )
 
     made = [checks(result) for result in state.results]
     assert {check.outcome for each in made for check in each.values()} == {"passed"}
-    assert any("pytest" in each for each in made)
+    assert [each["pytest"].detail for each in made if "pytest" in each] == ["6 passed, 3 skipped"]
 
 
 # The command line
