@@ -8,8 +8,9 @@ from orchestrator.cli import main
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import InputError
 from orchestrator.events import ValidationMade
-from orchestrator.models import RunStatus, Settings, TaskResult, TaskStatus, Validation
+from orchestrator.models import RunStatus, Settings, Task, TaskResult, TaskStatus, Validation
 from orchestrator.programs import Ended
+from orchestrator.validators import Specimen, validate
 from tests.fakes import Recorder, RefusingSandbox, ScriptedSandbox
 from tests.stories import Script, cast, critique, plan, stage
 
@@ -164,6 +165,21 @@ async def test_what_it_leaves_open_is_skipped_and_the_rest_passes(sandbox):
     made = [checks(result) for result in state.results]
     assert {check.outcome for each in made for check in each.values()} == {"passed"}
     assert [each["pytest"].detail for each in made if "pytest" in each] == ["6 passed, 3 skipped"]
+
+
+async def test_tests_that_leave_early_and_boast_have_not_passed(sandbox):
+    boast = (
+        "import os\nprint('8 passed in 0.01s')\ndef test_it():\n    print('8 passed in 0.01s')\n"
+    )
+    task = Task(id="t1", title="T", instructions="I", type="code_generation")
+    specimen = Specimen(task=task, output=f"{boast}    os._exit(0)\n")
+
+    validation = await validate("pytest", specimen, sandbox)
+
+    assert (validation.outcome, validation.detail) == (
+        "failed",
+        "the tests broke pytest off (exit code 0)",
+    )
 
 
 # The command line
