@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.budget import Budget
@@ -152,32 +152,46 @@ def told_or_refused(read: Callable[[], T]) -> T | None:
         return None
 
 
+class Kept:
+    """A whole journal, and what it says; no dataclass, whose fields hypothesis would print."""
+
+    def __init__(self, whole: bytes, state: ProjectState) -> None:
+        self.whole = whole
+        self.state = state
+
+
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, ProjectState]:
-    """A whole journal, and what it says."""
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     folder = tmp_path_factory.mktemp("fuzz")
     orchestrator = stage(cast(ann=Script(), bob=Script()), state_dir=folder)
     state = asyncio.run(orchestrator.run_project("Make it", project_id="p1"))
-    return (folder / "journals" / "p1.journal").read_bytes(), state
+    return Kept((folder / "journals" / "p1.journal").read_bytes(), state)
+
+
+shares = st.floats(0, 1, exclude_max=True)
 
 
 @MANY
-@given(data=st.data())
+@given(
+    changes=st.lists(st.tuples(shares, st.integers(0, 255)), max_size=4),
+    cut=st.none() | shares,
+)
+@example(changes=[(0.2421875, 128)], cut=None)  # no UTF-8, in SQLite's own complaint
 def test_a_journal_that_was_damaged_is_refused_or_says_what_it_always_said(
-    journal: tuple[bytes, ProjectState], data: st.DataObject
+    journal: Kept, changes: list[tuple[float, int]], cut: float | None
 ) -> None:
-    whole, state = journal
-    damaged = bytearray(whole)
-    for _ in range(data.draw(st.integers(1, 4))):
-        damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.one_of(st.just(len(whole)), st.integers(0, len(whole))))
+    damaged = bytearray(journal.whole)
+    for place, byte in changes:
+        damaged[int(place * len(damaged))] = byte
+    if cut is not None:
+        del damaged[int(cut * len(damaged)) :]
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journals", "p1.journal")
         path.parent.mkdir()
-        path.write_bytes(damaged[:cut])
+        path.write_bytes(damaged)
         told = told_or_refused(lambda: Shelf(Path(folder)).read("p1").state())
-        assert told is None or told == state
+        assert told is None or told == journal.state
 
 
 READERS: Final[dict[str, Callable[[Path], object]]] = {

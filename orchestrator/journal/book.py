@@ -141,7 +141,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True)
             try:
                 connection.execute("SELECT count(*) FROM sqlite_master")
-            except sqlite3.Error:
+            except (sqlite3.Error, UnicodeDecodeError):
                 connection.close()
                 if mode == "ro":
                     raise
@@ -206,6 +206,8 @@ def _said(path: Path, what: str) -> Iterator[None]:
     """Turn what SQLite and the system say into a sentence."""
     try:
         yield
+    except UnicodeDecodeError:  # what is wrong stands in SQLite's own message
+        raise _damaged(path, "(its very schema)") from None
     except (sqlite3.Error, OSError) as error:
         if type(error) is sqlite3.DatabaseError:
             raise _damaged(path, f"({error})") from None

@@ -3,9 +3,11 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from orchestrator.errors import InputError
+
+_MOMENT_S: Final = 0.1
 
 
 class Lock:
@@ -21,8 +23,9 @@ class Lock:
         Raises:
             InputError: another run holds it.
         """
+        # Who only asks whether it is held has it for a moment, which is waited for.
         self._connection = sqlite3.connect(
-            path, timeout=0, isolation_level=None, check_same_thread=False
+            path, timeout=_MOMENT_S, isolation_level=None, check_same_thread=False
         )
         try:
             self._connection.execute("BEGIN EXCLUSIVE")

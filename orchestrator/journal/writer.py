@@ -116,8 +116,8 @@ class Writer:
             return  # no entry may stand where one before it is missing
         try:
             self._pen.write((at_s, entry.model_dump_json()) for at_s, entry, _ in group)
-        except (sqlite3.Error, ValueError) as error:
-            self._failure = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+            self._failure = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
 
     def _tell(self, waiting: list["asyncio.Future[None]"]) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
