@@ -36,18 +36,14 @@ class SpanCapture(Capture):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these spans should know about how they came, in sentences."""
-        said = "" if self.sightings() else self.why_empty()
         dropped = [
             f"{counted(number, 'span')} sampled out by `{sampler}`"
             for sampler, number in self._recording.sampled_out.items()
         ]
         dropped += [
-            f"root spans may have been sampled out by `{sampler}`"
-            for sampler in self._thinning
-            if f"by `{sampler}`" not in said
+            f"root spans may have been sampled out by `{sampler}`" for sampler in self._thinning
         ]
-        notes = (*dict.fromkeys(self._recording.notes), *dropped, *self._recording.not_ours())
-        return tuple(note for note in notes if note not in said)
+        return (*dict.fromkeys(self._recording.notes), *dropped, *self._recording.not_ours())
 
     def clear(self) -> None:
         """Forget every span that started so far, also those that have not ended yet."""

@@ -13,6 +13,7 @@ from pytest_otel_spans.capturing.answers import listed
 from pytest_otel_spans.capturing.chime import Chime
 from pytest_otel_spans.capturing.habits import Habits
 from pytest_otel_spans.capturing.selection import Selection
+from pytest_otel_spans.explaining.report import unsaid
 from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.matching.path import Selector, as_path, select
 from pytest_otel_spans.patterns.expected import ChildPart, SpanPattern
@@ -180,8 +181,9 @@ class Capture(Habits, ABC):
     def text(self) -> str:
         """Return the outline: every span in its tree; or why there is none."""
         forest = self.forest
-        lines = [outline(forest) if forest.nodes else self.why_empty()]
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+        why_empty = "" if forest.nodes else self.why_empty()
+        notes = unsaid(self.notes, why_empty)
+        return "\n".join([why_empty or outline(forest), *(f"note: {note}" for note in notes)])
 
     def suggest(self, *, exact: bool = False) -> str:
         """Return the `assert_span_tree` literal that these spans match, ready to paste.

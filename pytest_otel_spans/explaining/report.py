@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -13,11 +14,12 @@ from pytest_otel_spans.matching.match import Outcome
 from pytest_otel_spans.matching.seats import seats_of
 from pytest_otel_spans.text.render import counted, name_text
 
-__all__ = ["bounded", "compose", "forest_notes"]
+__all__ = ["bounded", "compose", "forest_notes", "unsaid"]
 
 _MOST_LINES: Final = 200
 _LONGEST_NOTE: Final = 100
 _NAMES: Final = 3
+_SAMPLER: Final = re.compile(r"sampled out by `[^`]*`")
 _TIES: Final = (
     "some siblings started at the same time, and nobody saw which came first: they stand in the "
     "order in which they arrived"
@@ -38,7 +40,7 @@ def compose(
     tree = [f"  {line}" for line in explanation.lines]
     head = [_header(outcome, explanation, why_empty=why_empty), *tree]
     tail = [why_empty] if why_empty else []
-    tail += _notes([*forest_notes(outcome), *notes])
+    tail += _notes([*forest_notes(outcome), *unsaid(notes, why_empty)])
     return bounded(head, tail)
 
 
@@ -50,6 +52,16 @@ def bounded(head: Sequence[str], tail: Sequence[str] = ()) -> str:
         left = len(head) - room + 1
         head = [*head[: room - 1], f"  … {left:,} more lines; all of them are in {path}"]
     return "\n".join([*head, *tail])
+
+
+def unsaid(notes: Iterable[str], why_empty: str) -> list[str]:
+    """Leave out the notes that only repeat why there is no span."""
+    samplers = set(_SAMPLER.findall(why_empty))
+    return [
+        note
+        for note in notes
+        if note not in why_empty and samplers.isdisjoint(_SAMPLER.findall(note))
+    ]
 
 
 def forest_notes(outcome: Outcome) -> Iterator[str]:
