@@ -15,6 +15,7 @@ from orchestrator.errors import InputError, ProviderError
 from orchestrator.events import CallCompleted
 from orchestrator.models import ProjectState, Request, RunStatus, Settings, TaskStatus
 from orchestrator.policies import Policy, Rules
+from orchestrator.routing import GreedyBackend
 from pytest_otel_spans import SpanCapture, SpanNode, span
 from tests.fakes import Recorder, ScriptedProvider, Step, hang
 from tests.stories import Script, asked, cast, critique, plan, score, stage
@@ -380,3 +381,32 @@ async def test_two_runs_of_one_orchestrator_keep_two_journals(tmp_path: Path) ->
 
     assert await orchestrator.replay_project("one") == one
     assert await orchestrator.replay_project("two") == two
+
+
+@pytest.mark.parametrize("after", range(6, 20, 2))
+async def test_a_run_that_changed_models_for_want_of_money_changes_them_again_when_told(
+    tmp_path: Path, after: int
+) -> None:
+    """With more money nobody would have been changed: what the cheaper one wrote stays paid."""
+    facts: Any = {
+        "prices": {"ann": {"input": 10.0, "output": 10.0}, "bob": {"input": 0.1, "output": 0.1}},
+        "settings": Settings(concurrency=1),
+        "routing": GreedyBackend(),
+    }
+    before = await broken_off(tmp_path, after, budget=Budget(max_usd=0.05), **facts)
+    models = a_cast()
+    state = await resumed(tmp_path, models, budget=Budget(max_usd=10), **facts)
+
+    assert state.status is RunStatus.SUCCESS
+    assert "generate" in asked(before["bob"])  # who is cheaper had to step in
+    answered = Counter(chain(*questions(before)))
+    again = Counter(chain(*questions(models)))
+    assert (answered & again).total() <= 1  # the one that was under way
+
+
+def questions(models: dict[str, ScriptedProvider]) -> list[list[str]]:
+    """What each was asked to write or plan."""
+    return [
+        [f"{each.call_type}: {each.prompt.text}" for each in provider.requests]
+        for provider in models.values()
+    ]
