@@ -167,8 +167,13 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-    """Call no snapshot unused after a run that was cut short: tests may not have come to it."""
-    cut = session.shouldfail or session.shouldstop or exitstatus == pytest.ExitCode.INTERRUPTED
+    """Call no snapshot unused after a run that did not come to every test that was collected."""
+    cut = (
+        session.shouldfail
+        or session.shouldstop
+        or session.config.option.collectonly
+        or exitstatus == pytest.ExitCode.INTERRUPTED
+    )
     if cut and (session.config.stash.get(_LOCKED, False) or _would_compare(session)):
         session.config.option.disable_unused_snapshots = True
     yield

@@ -501,6 +501,27 @@ def test_a_module_that_cannot_be_imported_costs_no_other_its_snapshots(
     assert names(pytester) == ["test_run.spans"]
 
 
+def test_a_mere_collection_calls_no_snapshot_unused(
+    pytester: pytest.Pytester, snapshots: Run
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        from app import open_span
+
+        def test_run(spans, span_snapshot):
+            open_span("a")
+            assert spans == span_snapshot
+        """
+    )
+    snapshots(UPDATE).assert_outcomes(passed=1)
+
+    collected = snapshots("--collect-only", UPDATE)
+
+    assert collected.ret == 0
+    collected.stdout.no_fnmatch_line("* unused*")
+    assert names(pytester) == ["test_run.spans"]
+
+
 def test_workers_lose_nothing(pytester: pytest.Pytester, snapshots: Run) -> None:
     pytester.makepyfile(
         test_it="""
