@@ -168,11 +168,8 @@ def pytest_testnodedown(node: Any) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
     """Call no snapshot unused after a run that did not come to every test that was collected."""
-    cut = (
-        session.shouldfail
-        or session.shouldstop
-        or session.config.option.collectonly
-        or exitstatus == pytest.ExitCode.INTERRUPTED
+    cut = exitstatus == pytest.ExitCode.INTERRUPTED or any(
+        (session.shouldfail, session.shouldstop, session.config.option.collectonly)
     )
     if cut and (session.config.stash.get(_LOCKED, False) or _would_compare(session)):
         session.config.option.disable_unused_snapshots = True

@@ -5,6 +5,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from orchestrator.sandbox import Bubblewrap
 from orchestrator.state_dir import ENVIRON
 from orchestrator.tracing import TracingConfig, configure_tracing
 from tests.aimock import Aimock, Fixture, started
+from tests.command_line import Run, carry_out
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -78,6 +80,21 @@ def _no_vendors() -> Iterator[None]:
             for name in filter(None, (entry.key_env, entry.base_url_env)):
                 patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, no endpoint, no parent trace and no setting of whoever runs the tests."""
+    for name in list(os.environ):
+        mine = ("OPENAI_", "OTEL_", "ORCHESTRATOR_", "TRACE")
+        if name.endswith("_API_KEY") or (name.startswith(mine) and name != ENVIRON):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def command_line(nothing_set: None, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Carry out a command line in this process, where nothing is set."""
+    return partial(carry_out, capsys)
 
 
 @pytest.fixture

@@ -13,16 +13,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from orchestrator.cli import main
 from orchestrator.cli.streams import saying_what_is_logged
-from orchestrator.state_dir import ENVIRON
+from tests.command_line import Run
 
 PROJECT: Final = ("--project", "Build a rate limiter library")
 OFFLINE_MODELS: Final = """\
@@ -37,23 +34,9 @@ SMALL_PIPE: Final = 4096
 """Bytes that a process can write ahead of its reader: with --verbose, less than any whole run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    code: int | str | None
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key, no endpoint and no parent trace of whoever runs the tests."""
-    for name in list(os.environ):
-        if name.startswith(("OPENAI_", "OTEL_", "ORCHESTRATOR_", "TRACE")) and name != ENVIRON:
-            monkeypatch.delenv(name)
-    # Bubblewrap is not found: whether a run runs its tests is not the point here, and takes time.
+def _no_sandbox(nothing_set: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bubblewrap is not found: whether a run runs its tests is not the point, and takes time."""
     monkeypatch.setenv("PATH", os.devnull)
 
 
@@ -64,16 +47,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Carry out a command line in this process."""
-
-    def carry_out(*args: str) -> Done:
-        with pytest.raises(SystemExit) as exit_:
-            main(args)
-        said = capsys.readouterr()
-        return Done(code=exit_.value.code, out=said.out, err=said.err)
-
-    return carry_out
+def run(command_line: Run) -> Run:
+    return command_line
 
 
 def command(*args: str) -> list[str]:
@@ -485,6 +460,7 @@ def test_a_second_signal_leaves_at_once() -> None:
     stubborn = """
 import asyncio
 from orchestrator.cli.interruption import cancelling_on_signals
+from tests.command_line import Run
 
 async def wait(word):
     print(word, flush=True)

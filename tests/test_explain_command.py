@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from orchestrator.budget import Budget
-from orchestrator.cli import main
 from orchestrator.errors import ProviderError
 from orchestrator.models import Settings
 from orchestrator.policies import Policy, Rules
+from tests.command_line import Run
 from tests.stories import Script, cast, plan, stage
 
 Explain = Callable[..., str]
@@ -21,13 +21,11 @@ DOWN = ProviderError("Set ANN_KEY.", code="authentication", retryable=False, sta
 
 
 @pytest.fixture
-def explain(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Explain:
+def explain(command_line: Run, tmp_path: Path) -> Explain:
     def command(*args: str, code: int = 0) -> str:
-        with pytest.raises(SystemExit) as exit_:
-            main(["explain", *args, "--state-dir", str(tmp_path)])
-        said = capsys.readouterr()
-        assert exit_.value.code == code
-        return said.out if code == 0 else said.err
+        done = command_line("explain", *args, "--state-dir", str(tmp_path))
+        assert done.code == code
+        return done.out if code == 0 else done.err
 
     return command
 

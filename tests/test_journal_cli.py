@@ -3,15 +3,13 @@
 import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from orchestrator.cli import main
 from orchestrator.state_dir import ENVIRON
+from tests.command_line import Done, Run
 
 PRICED: Final = """\
 models:
@@ -20,34 +18,15 @@ models:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    code: int | str | None
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.endswith("_API_KEY") or name.startswith(("OTEL_", "TRACE")):
-            monkeypatch.delenv(name)
-    # Bubblewrap is not found: whether a run runs its tests is not the point here, and takes time.
+def _no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bubblewrap is not found: whether a run runs its tests is not the point, and takes time."""
     monkeypatch.setenv("PATH", os.devnull)
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def carry_out(*args: str) -> Done:
-        with pytest.raises(SystemExit) as exit_:
-            main(args)
-        said = capsys.readouterr()
-        return Done(code=exit_.value.code, out=said.out, err=said.err)
-
-    return carry_out
+def run(command_line: Run) -> Run:
+    return command_line
 
 
 def journals() -> Path:

@@ -12,7 +12,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator import events
-from orchestrator.cli import main
 from orchestrator.errors import InputError
 from orchestrator.figures import Family
 from orchestrator.hooks import HookRegistry
@@ -294,15 +293,12 @@ def test_a_port_that_is_taken_is_refused():
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, command_line):
     """Carry out a command line for a small project without a key."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
     def carry_out(*flags: str):
-        with pytest.raises(SystemExit) as exit_:
-            main(["--project", "Write a guide to tea", "--threshold", "0.1", *flags])
-        return exit_.value.code, *capsys.readouterr()
+        return command_line("--project", "Write a guide to tea", "--threshold", "0.1", *flags)
 
     return carry_out
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli import main
 from orchestrator.cli.results import reason
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import InputError, ProviderError
@@ -263,16 +262,13 @@ def test_whatever_the_plan_no_task_is_tried_more_often_than_allowed(
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
+def command(tmp_path, monkeypatch, command_line):
     """Carry out a command line beside this run file, without a key."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
     def carry_out(file: str, *flags: str):
         (tmp_path / "run.yaml").write_text(f"project: Write a guide to tea\n{file}")
-        with pytest.raises(SystemExit) as exit_:
-            main(["--file", "run.yaml", *flags])
-        return exit_.value.code, *capsys.readouterr()
+        return command_line("--file", "run.yaml", *flags)
 
     return carry_out
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from orchestrator.cli import main
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import InputError
 from orchestrator.events import ValidationMade
@@ -186,16 +185,13 @@ async def test_tests_that_leave_early_and_boast_have_not_passed(sandbox):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, command_line):
     """Carry out a command line beside this run file, without a key."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
     def carry_out(file: str, *flags: str):
         (tmp_path / "run.yaml").write_text(f"project: Build a rate limiter library\n{file}")
-        with pytest.raises(SystemExit) as exit_:
-            main(["--file", "run.yaml", *flags])
-        return exit_.value.code, *capsys.readouterr()
+        return command_line("--file", "run.yaml", *flags)
 
     return carry_out
 
