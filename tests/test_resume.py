@@ -12,7 +12,8 @@ import pytest
 from orchestrator.budget import Budget
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import InputError, ProviderError
-from orchestrator.events import CallCompleted
+from orchestrator.events import CallCompleted, Event, ProjectCompleted
+from orchestrator.journal import Shelf
 from orchestrator.models import ProjectState, Request, RunStatus, Settings, TaskStatus
 from orchestrator.policies import Policy, Rules
 from orchestrator.routing import GreedyBackend
@@ -410,3 +411,21 @@ def questions(models: dict[str, ScriptedProvider]) -> list[list[str]]:
         [f"{each.call_type}: {each.prompt.text}" for each in provider.requests]
         for provider in models.values()
     ]
+
+
+async def test_a_run_that_is_cancelled_in_its_last_moment_lets_go_of_its_journal(
+    tmp_path: Path,
+) -> None:
+    def cancel(event: Event) -> None:
+        if isinstance(event, ProjectCompleted):
+            run.cancel()
+
+    orchestrator = stage(a_cast(), state_dir=tmp_path, hooks=[cancel])
+    run = asyncio.create_task(orchestrator.run_project("Make it", project_id="p1"))
+    await asyncio.wait({run})
+
+    assert run.cancelled()
+    (project,) = Shelf(tmp_path).projects()
+    assert not project.is_running
+    assert project.history is not None
+    assert project.history.state().status is RunStatus.SUCCESS

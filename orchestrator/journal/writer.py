@@ -77,11 +77,13 @@ class Writer:
             )
 
     async def close(self) -> None:
-        """Write what is left and give the file back."""
+        """Write what is left and give the file back; a cancellation waits until that is done."""
         self._queue.put(None)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSING_S):
-                await self._closed
+        try:
+            await asyncio.wait({self._closed}, timeout=CLOSING_S)
+        except asyncio.CancelledError:
+            await asyncio.wait({self._closed}, timeout=CLOSING_S)
+            raise
         if self._failure is not None and not self._was_said:
             _log.warning(
                 "The end of the journal could not be written (%s); a --resume goes on before it.",
