@@ -112,7 +112,8 @@ def test_what_a_thread_of_one_test_starts_during_the_next_belongs_to_the_first()
     assert names(b) == []
     told = "1 span went to a, which started its thread"
     assert b.why_empty() == f"No span was captured: {told}."
-    assert b.notes == ()  # nothing is said twice
+    assert b.notes == (told,)
+    assert b.text() == b.why_empty()  # nothing is said twice
 
 
 @pytest.mark.parametrize("first", ["before", "a"], ids=["older than both", "started by the first"])
