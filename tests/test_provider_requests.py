@@ -490,6 +490,19 @@ async def test_a_server_lists_a_model_by_its_name_or_one_that_is_more_exact(
     assert server.heard[0].line.startswith(f"GET {wire.version or '/v1'}/models")
 
 
+async def test_google_that_lists_nothing_is_reached_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its SDK would warn that it cannot tell what kind of models there are."""
+    async with (
+        loopback(answer_of({"data": []})) as server,
+        GOOGLE.connected(server.origin) as provider,
+    ):
+        assert await provider.reach(timeout_s=30) is None
+
+    assert caplog.records == []
+
+
 @each_protocol
 @pytest.mark.parametrize(
     ("status", "code"), [(200, "malformed_reply"), (401, "authentication"), (500, "server_error")]

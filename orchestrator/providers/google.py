@@ -40,7 +40,13 @@ _FINISHES: Final = {
 """Whatever else it says, the answer is not whole."""
 
 _VERSION: Final = re.compile(r"/(v\d+\w*)/*$")
-_LOG: Final = "google_genai._api_client"
+_NO_NEWS: Final = {
+    # Which of two keys in the environment the SDK would take: it is handed ours.
+    "google_genai._api_client": "GOOGLE_API_KEY",
+    # That a server lists no models: `reach` says so.
+    "google_genai._transformers": "models type",
+}
+"""Warnings of the SDK's loggers, by a part of each, that would be printed beside our results."""
 _SECONDS: Final = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -62,7 +68,8 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
 
         # Base URLs are often written with the version, which the SDK wants by itself.
         version = _VERSION.search(self.base_url)
-        logging.getLogger(_LOG).addFilter(_is_news)
+        for log in _NO_NEWS:
+            logging.getLogger(log).addFilter(_is_news)
         return genai.Client(
             api_key=self._key,
             vertexai=False,
@@ -163,8 +170,7 @@ class GoogleProvider(RemoteProvider["genai.Client", "GenerateContentResponse"]):
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not so which of two keys in the environment the SDK would take: it is handed ours."""
-    return "GOOGLE_API_KEY" not in record.getMessage()
+    return _NO_NEWS[record.name] not in record.getMessage()
 
 
 def _details(body: Any) -> Iterator[Mapping[str, Any]]:
