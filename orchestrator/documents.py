@@ -33,7 +33,8 @@ def load(path: Path, model: type[Model], called: str) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"The {called} {str(path)!r} is wrong: {fault(error, model)}.") from error
+        what = ended(fault(error, model))
+        raise InputError(f"The {called} {str(path)!r} is wrong: {what}") from error
 
 
 def read(path: Path, called: str) -> object:
@@ -70,8 +71,12 @@ def fault(error: ValidationError, model: type[BaseModel]) -> str:
         case "missing":
             return f"{place} is missing"
         case _:
-            value = _found(problem)
-            return f"{place or 'it'}{f' cannot be {value}' if value else ''}: {_cause(problem)}"
+            return ": ".join(filter(None, (_subject(problem, place), _cause(problem))))
+
+
+def ended(clause: str) -> str:
+    """With a full stop, unless it ends as a question."""
+    return clause if clause.endswith("?") else f"{clause}."
 
 
 def _unknown_key(place: str, model: type[BaseModel] | None) -> str:
@@ -96,10 +101,13 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def _found(problem: ErrorDetails) -> str:
-    """The value, unless it is a whole mapping, of which the cause says more."""
+def _subject(problem: ErrorDetails, place: str) -> str:
+    """Where what is wrong; of a whole mapping, the cause says what."""
     value = problem["input"]
-    return "" if isinstance(value, Mapping) else reprlib.repr(value)
+    if isinstance(value, Mapping):
+        return place
+    where = place or "it"
+    return f"{where} is empty" if value is None else f"{where} cannot be {reprlib.repr(value)}"
 
 
 def _cause(problem: ErrorDetails) -> str:

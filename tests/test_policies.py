@@ -64,9 +64,9 @@ RULES = "org: [{{name: o, rules: {{{}}}}}]"
 @pytest.mark.parametrize(
     ("text", "place", "value"),
     [
-        ("", "it", "None"),
+        ("", "it is empty", "keys and values"),
         ("[]", "it", "[]"),
-        ("org: []", "it", "no policy stands under org, team or job"),
+        ("org: []", "is wrong: no", "no policy stands under org, team or job"),
         ("company: [{name: o, rules: {allowed_models: [a]}}]", "'company'", "org, team, job"),
         (
             RULES.format("blocked_provider: [south]"),
@@ -100,8 +100,8 @@ RULES = "org: [{{name: o, rules: {{{}}}}}]"
         ),
         (
             "{org: [{name: o, rules: &r {allowed_models: [a]}}], job: [{name: o, rules: *r}]}",
-            "it",
-            "two policies are called 'o'",
+            "is wrong: two",
+            "two policies are called 'o'.",
         ),
     ],
 )

@@ -140,8 +140,9 @@ def _sentence(error: ValidationError, given: Mapping[str, Any], file: Path | Non
         return "There is no project; say it with --project TEXT or in a --file."
     key = fault.partition(" ")[0]
     if key in given:
-        return f"--{key.replace('_', '-')}{fault.removeprefix(key)}."
-    return f"The run file {str(file)!r} is wrong: {fault}."
+        fault = f"--{key.replace('_', '-')}{fault.removeprefix(key)}"
+        return documents.ended(fault)
+    return f"The run file {str(file)!r} is wrong: {documents.ended(fault)}"
 
 
 def _is_unicode(text: str) -> bool:
