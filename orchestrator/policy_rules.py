@@ -86,7 +86,7 @@ def _cost(rules: Rules, model: ModelEntry, spent_usd: Decimal) -> Broken:
     expected = spent_usd + forecast(model)
     if expected > rules.max_cost_per_task_usd:
         limit = rules.max_cost_per_task_usd
-        why = f"its next call takes the task to about ${expected:.4g}, more than ${limit}"
+        why = f"its next call takes the task to about ${expected:.4g}, more than ${limit:g}"
         yield "max_cost_per_task_usd", why
 
 
