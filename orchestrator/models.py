@@ -54,7 +54,8 @@ class Contender:
     provider: str
     quality: float
     """Expected, 0 to 1; so are the latency (the 95th percentile) and the cost of a typical call."""
-    latency_ms: float
+    latency_ms: float | None
+    """None: nothing is known of it yet."""
     cost_usd: Decimal
     score: float | None = None
     """Higher is better; None for who was not in the running."""

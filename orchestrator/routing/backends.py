@@ -30,7 +30,7 @@ class Candidate:
     quality: float
     """0 to 1."""
     latency_s: float
-    """The 95th percentile of its calls, in seconds."""
+    """The 95th percentile of its calls, in seconds; 0 before anything is known of it."""
     cost_usd: float
     """What a typical call costs, in dollars."""
     rank: int

@@ -63,7 +63,7 @@ class Lineup:
             model=model.id,
             provider=model.provider,
             quality=expected.quality,
-            latency_ms=expected.latency_s * 1000,
+            latency_ms=expected.latency_s * 1000 or None,
             cost_usd=Decimal(repr(expected.cost_usd)),
             score=selection.scores.get(model.id) if selection is not None else None,
             barred_by=bar,

@@ -27,18 +27,23 @@ def expected_quality(model: ModelEntry, profile: Profile) -> float:
 
     A first bad score or a first failed call moves it without burying the model.
     """
-    measured = (profile.quality or 0.0) * profile.scores
-    quality = (PRIOR_WEIGHT * model.quality + measured) / (PRIOR_WEIGHT + profile.scores)
+    quality = _moved(model.quality, profile.quality, profile.scores)
     successes = profile.calls - profile.failures
-    return quality * (PRIOR_WEIGHT + successes) / (PRIOR_WEIGHT + profile.calls)
+    return quality * ((PRIOR_WEIGHT + successes) / (PRIOR_WEIGHT + profile.calls))
 
 
 def _expected_cost(model: ModelEntry, profile: Profile) -> float:
     """Dollars for a typical call, moved by what its drafts did cost."""
-    measured = (profile.draft_cost_usd or 0.0) * profile.drafts
-    return (PRIOR_WEIGHT * float(forecast(model)) + measured) / (PRIOR_WEIGHT + profile.drafts)
+    return _moved(float(forecast(model)), profile.draft_cost_usd, profile.drafts)
+
+
+def _moved(prior: float, mean: float | None, measurements: float) -> float:
+    """What was expected, moved by the mean of so many measurements; without any, to the digit."""
+    if mean is None:
+        return prior
+    return prior + (mean - prior) * measurements / (PRIOR_WEIGHT + measurements)
 
 
 def _latency_ms(model: ModelEntry, profile: Profile) -> float:
-    """Measured, or what the catalogue says of an offline model."""
+    """Measured, or what the catalogue says of an offline model; of the others it says nothing."""
     return model.latency_ms if profile.p95_latency_ms is None else profile.p95_latency_ms

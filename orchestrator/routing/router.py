@@ -248,9 +248,12 @@ def _reason(selection: Selection, lineup: Lineup, peers: str) -> str:
     candidates = lineup.candidates()
     best = next(each for each in candidates if each.model == selection.model)
     although = lineup.spared.get(best.model)
+    is_alone = len(candidates) == 1
+    latency = f"{best.latency_s * 1000:.0f} ms" if best.latency_s else "no latency measured yet"
     return (
-        f"{best.model!r} is the best of {len(candidates)}{peers}: quality {best.quality:.2f}, "
-        f"${best.cost_usd:.4f} a call, {best.latency_s * 1000:.0f} ms; {selection.reason}"
+        f"{best.model!r} is the {'only one' if is_alone else f'best of {len(candidates)}'}{peers}: "
+        f"quality {best.quality:.2f}, ${best.cost_usd:.4f} a call, {latency}"
+        f"{'' if is_alone else f'; {selection.reason}'}"
         f"{f', although {although}: so do all the others' if although else ''}."
     )
 

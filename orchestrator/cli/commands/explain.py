@@ -95,7 +95,7 @@ def _row(contender: Contender, *, is_winner: bool) -> tuple[str, ...]:
         contender.model,
         contender.provider,
         f"{contender.quality:.2f}",
-        legible.duration(contender.latency_ms / 1000),
+        "" if contender.latency_ms is None else f"{contender.latency_ms:.0f} ms",
         legible.usd(contender.cost_usd),
         "" if contender.score is None else f"{contender.score:.3f}",
         said,
