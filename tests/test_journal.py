@@ -42,12 +42,12 @@ def changed(path: Path, *statements: str) -> None:
 
 
 def refusal(state_dir: Path) -> str:
-    """What whoever wants to read the journal is told; reading and taking up say the same."""
+    """What whoever wants to read the journal is told; who takes the project up is told the same."""
     with pytest.raises(InputError) as refused:
         Shelf(state_dir).read("p1")
     with pytest.raises(InputError) as again:
-        book.reopen(path_of(state_dir))
-    assert str(again.value) == str(refused.value) or "belongs" in str(refused.value)
+        Shelf(state_dir).take_up("p1", lambda: 0.0)
+    assert str(again.value) == str(refused.value)
     return str(refused.value)
 
 
@@ -197,6 +197,17 @@ async def test_two_runs_at_once_on_one_project_are_refused_within_a_process_too(
 
     (refused,) = (end for end in ends if isinstance(end, InputError))
     assert "is being run by another process, or by another run of this one" in str(refused)
+
+
+async def test_what_cannot_be_locked_is_not_said_to_be_running(tmp_path: Path) -> None:
+    await kept(tmp_path, "p1")
+    lock = path_of(tmp_path).with_suffix(".lock")
+    lock.unlink()
+    lock.mkdir()
+
+    with pytest.raises(InputError, match=r"cannot be locked with .*: unable to open database file"):
+        Shelf(tmp_path).take_up("p1", lambda: 0.0)
+    assert [each.is_running for each in Shelf(tmp_path).projects()] == [False]
 
 
 async def test_a_running_project_can_be_looked_at(tmp_path: Path) -> None:

@@ -83,15 +83,18 @@ def make(path: Path) -> Pen:
         return Pen(_connected(path))
 
 
-def reopen(path: Path) -> tuple[Pen, list[Line]]:
-    """What stands in a journal, and where to go on writing; raises as `read` does."""
-    lines = read(path)  # first: what is no journal of ours is not touched
+def reopen(path: Path) -> Pen:
+    """Where to go on writing in a journal that was read.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     with _said(path, "be opened"):
         connection = _connected(path)
-        (chain,) = connection.execute(
-            "SELECT chain FROM entries ORDER BY number DESC LIMIT 1"
-        ).fetchone() or (0,)
-    return Pen(connection, len(lines), chain), lines
+        number, chain = connection.execute(
+            "SELECT number, chain FROM entries ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+    return Pen(connection, number, chain)
 
 
 def read(path: Path) -> list[Line]:

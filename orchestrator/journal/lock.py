@@ -1,7 +1,6 @@
 """One process a project: a lock that is gone with whoever held it, however they went."""
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Final, Self
 
@@ -21,16 +20,18 @@ class Lock:
         """Take it.
 
         Raises:
-            InputError: another run holds it.
+            InputError: another run holds it, or nothing can be locked there.
         """
-        # Who only asks whether it is held has it for a moment, which is waited for.
-        self._connection = sqlite3.connect(
-            path, timeout=_MOMENT_S, isolation_level=None, check_same_thread=False
-        )
         try:
-            self._connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error:
-            self._connection.close()
+            # Who only asks whether it is held has it for a moment, which is waited for.
+            self._connection = _connected(path, _MOMENT_S)
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise InputError(
+                    f"The journal of the project {project_id!r} cannot be locked with "
+                    f"{str(path)!r}: {error}. Mend that, or choose another directory with "
+                    "--state-dir."
+                ) from None
             raise InputError(
                 f"The project {project_id!r} is being run by another process, or by another run of "
                 "this one. Wait for its end, or choose another id."
@@ -51,9 +52,21 @@ def is_held(path: Path) -> bool:
     """Whether a run holds the lock now."""
     if not path.exists():
         return False
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error:
-            return True
+    try:
+        _connected(path, timeout_s=0).close()
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode == sqlite3.SQLITE_BUSY
     return False
+
+
+def _connected(path: Path, timeout_s: float) -> sqlite3.Connection:
+    """A connection that holds the lock for as long as it is open."""
+    connection = sqlite3.connect(
+        path, timeout=timeout_s, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

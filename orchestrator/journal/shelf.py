@@ -80,9 +80,8 @@ class Shelf:
         path = self._existing(project_id)
         lock = self._locked(project_id)
         try:
-            pen, lines = book.reopen(path)
-            history = _owned(told(lines), project_id, path).taken_up()
-            return Journal(history, Writer(pen, lock, now_s, project_id))
+            history = _owned(told(book.read(path)), project_id, path).taken_up()
+            return Journal(history, Writer(book.reopen(path), lock, now_s, project_id))
         except BaseException:
             lock.release()
             raise
