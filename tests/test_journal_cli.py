@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from orchestrator.journal.lock import Lock
 from orchestrator.state_dir import ENVIRON
 from tests.command_line import Done, Run
 
@@ -170,3 +171,14 @@ def test_a_finished_run_that_is_taken_up_shows_its_results_again(run: Run) -> No
     again = run("--resume", "p1", "--quiet")
 
     assert (again.code, again.out) == (0, printed)
+
+
+def test_a_project_that_is_being_run_is_shown_as_far_as_it_has_come(run: Run) -> None:
+    begun(run, "--quiet")
+    with Lock(journals() / "p1.lock", "p1"):
+        done = run("show", "p1")
+        listed = run("--list-projects")
+
+    assert done.err == "orchestrator: It is being run now; this is how far it has come.\n"
+    assert "| p1 | RUNNING |" in listed.out
+    assert not run("show", "p1").err

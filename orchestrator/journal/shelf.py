@@ -95,11 +95,15 @@ class Shelf:
         path = self._existing(project_id)
         return _owned(told(book.read(path)), project_id, path)
 
+    def is_running(self, project_id: str) -> bool:
+        """Whether a run of this project is on now, here or in another process."""
+        return is_held(self._lock_path(project_id))
+
     def projects(self) -> Iterator[Entitled]:
         """Every project, the one that was written last first."""
         for path in self._paths():
             project_id = path.stem
-            running = is_held(self._lock_path(project_id))
+            running = self.is_running(project_id)
             try:
                 history = self.read(project_id)
             except InputError as error:

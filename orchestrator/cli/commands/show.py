@@ -21,7 +21,10 @@ def answer(argv: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--state-dir", metavar="DIR", help="where the journals are")
     given = parser.parse_args(argv)
-    state = Shelf(state_dir(given.state_dir, environ)).read(given.project_id).state()
+    shelf = Shelf(state_dir(given.state_dir, environ))
+    state = shelf.read(given.project_id).state()
+    if shelf.is_running(given.project_id):
+        streams.say("It is being run now; this is how far it has come.")
     text = results.dumps(results.document(state)) if given.json else results.markdown(state)
     code = EXIT_CODES[state.status]
     return code if streams.show(text) else code or ExitCode.FAILURE
