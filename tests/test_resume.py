@@ -18,7 +18,7 @@ from orchestrator.models import ProjectState, Request, RunStatus, Settings, Task
 from orchestrator.policies import Policy, Rules
 from orchestrator.routing import GreedyBackend
 from pytest_otel_spans import SpanCapture, SpanNode, span
-from tests.fakes import Recorder, ScriptedProvider, Step, hang
+from tests.fakes import ManualClock, Recorder, ScriptedProvider, Step, hang
 from tests.stories import Script, asked, cast, critique, plan, score, stage
 
 CHAIN = plan(("a", []), ("b", ["a"]), ("c", []))
@@ -148,6 +148,27 @@ async def test_a_run_broken_off_again_and_again_pays_for_every_call_once(tmp_pat
 
     assert results(state) == results(expected)
     assert paid + requests(models) == uninterrupted
+
+
+async def test_how_long_a_project_took_is_the_sum_of_its_runs(tmp_path: Path) -> None:
+    clock = ManualClock()
+
+    def second(request: Request) -> Step:
+        clock.advance(1)
+        return _answer(request)
+
+    models = {name: ScriptedProvider(then=second) for name in ("ann", "bob")}
+    facts: dict[str, Any] = {"clock": clock, "settings": Settings(concurrency=1)}
+    short = Budget(max_time_s=5)
+    async with stage(models, budget=short, state_dir=tmp_path, **facts) as first:
+        await first.run_project("Make it", "short", project_id="p1")
+    for _ in range(2):
+        await resumed(tmp_path, models, budget=short, **facts)
+
+    state = await resumed(tmp_path, models, **facts)
+
+    assert state.status is RunStatus.SUCCESS
+    assert state.duration_s == requests(models)
 
 
 async def test_what_is_finished_is_not_run_again_and_costs_nothing(tmp_path: Path) -> None:

@@ -160,6 +160,7 @@ class Settled(_Entry):
     status: RunStatus
     failure: Failure | None
     duration_s: float
+    """All runs of the project until then."""
 
 
 Decision = Chosen | Unfilled

@@ -189,7 +189,8 @@ class _Teller:
                     self._spans[entry.result.task.id] = entry.traceparent
             case Settled():
                 self._so_far = replace(self._so_far, settled=entry)
-                self._last_s = entry.duration_s
+                # What a run settles with is the time of all runs, and its own is the last part.
+                self._last_s = entry.duration_s - self._earlier_s
                 return
         self._last_s = line.at_s
 
