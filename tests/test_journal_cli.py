@@ -34,10 +34,6 @@ def journals() -> Path:
     return Path(os.environ[ENVIRON]) / "journals"
 
 
-def untimed(text: str) -> str:
-    return re.sub(r"\d+\.\d s\)", "… s)", text)
-
-
 def begun(run: Run, *args: str) -> Done:
     return run("--project", "Build a rate limiter library", "--project-id", "p1", *args)
 
@@ -175,7 +171,7 @@ def test_a_finished_run_that_is_taken_up_shows_its_results_again(run: Run) -> No
     again = run("--resume", "p1", "--quiet")
 
     # Looking at what is done takes its time as well.
-    assert (again.code, untimed(again.out)) == (0, untimed(printed))
+    assert (again.code, _without_time(again.out)) == (0, _without_time(printed))
 
 
 def test_a_project_that_is_being_run_is_shown_as_far_as_it_has_come(run: Run) -> None:
