@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from pytest_otel_spans.explaining.explain import explain
@@ -63,7 +64,9 @@ class Told:
 
     def agrees_with(self, rows: Sequence[Row]) -> bool:
         """Whether the spans are what a snapshot says; if not, the answers below are about it."""
-        self._disagreement = compare(rows, self._story, self._terms.unordered)
+        masks = self._terms.masks
+        meant = [_meant(row, masks) for row in rows] if masks.typed else rows
+        self._disagreement = compare(meant, self._story, self._terms.unordered)
         return self._disagreement is None
 
     def text(self) -> str:
@@ -92,6 +95,11 @@ class Told:
             for key, value in row.attributes.items() if masks.typed else ():
                 if (wrong := masks.wrong(key, value)) is not None:
                     yield f"{path_text(node)}: {wrong}"
+
+
+def _meant(row: Row, masks: Masks) -> Row:
+    attributes = {key: masks.meant(key, token) for key, token in row.attributes.items()}
+    return replace(row, attributes=MappingProxyType(attributes))
 
 
 def read_rows(path: Path, shown: str) -> tuple[Row, ...] | None:

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.shapes import family
-from pytest_otel_spans.patterns.values import matches
+from pytest_otel_spans.patterns.values import absent, matches
 from pytest_otel_spans.snapshots.spell import spell
 from pytest_otel_spans.snapshots.tokens import (
     SHAPES,
     TYPES,
+    Found,
     Json,
     Label,
     LabelKind,
@@ -114,8 +115,26 @@ class Masks:
             }
         return actual
 
+    def meant(self, key: str, token: Token) -> Token:
+        """Return what a snapshot means by a value: any of its type, once a mask says so.
+
+        What a hand typed there is meant as it stands.
+        """
+        kind = self._type_of(key)
+        if isinstance(token, tuple):
+            return tuple([self.meant(key, item) for item in token])
+        if isinstance(token, dict):
+            return {name: self.meant(f"{key}.{name}", item) for name, item in token.items()}
+        if isinstance(token, Json) and kind is None:
+            return Json(self.meant(key, token.content))
+        return token if kind is None or _is_typed_by_hand(token) else Wild(_WORDS[kind])
+
     def _is_masked(self, key: str) -> bool:
-        return _always_masked(key) or any(name_matches(name, key) for name in self.typed)
+        return _always_masked(key) or self._type_of(key) is not None
+
+    def _type_of(self, key: str) -> type | None:
+        """Return the type that a mask says, None where none does."""
+        return next((kind for name, kind in self.typed.items() if name_matches(name, key)), None)
 
     def _text(self, key: str, text: str, numbering: Numbering) -> Token:
         content = _json(text) if text[:1] in {"{", "["} and key else None
@@ -130,6 +149,12 @@ class Masks:
             return text
         pieces = [piece for piece in (*pieces, text[end:]) if piece != ""]
         return pieces[0] if len(pieces) == 1 else Mixed(tuple(pieces))
+
+
+def _is_typed_by_hand(token: Token) -> bool:
+    if isinstance(token, Mixed):
+        return Label("any") in token.pieces
+    return token is absent or isinstance(token, Wild | Found)
 
 
 @lru_cache(maxsize=1024)

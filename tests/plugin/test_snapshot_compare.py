@@ -208,6 +208,33 @@ def test_a_mask_says_which_type_a_value_must_have() -> None:
         told(one({"gen_ai.response.id": "resp-2", "retry_s": 1}), mask=mask)
 
 
+def test_a_mask_that_is_given_later_holds_at_once_and_is_written_with_the_next_update() -> None:
+    before = written(one({"km": 12.5, "plan": '{"id": 7}', "legs": [1, 2], "who": RUN}))
+    mask = {"km": float, "plan.id": int, "legs": int, "who": str}
+    later = {"km": 13.0, "plan": '{"id": 8}', "legs": [3, 4], "who": "somebody"}
+
+    assert not holds(before, one(later))
+    assert holds(before, one(later), mask=mask)
+    assert not holds(before, one(later | {"legs": [3]}), mask=mask)
+    assert updated(before, one(later | {"kg": 2}), mask=mask).splitlines()[2:] == [
+        "    kg = 2",
+        "    km = <float>",
+        "    legs = [<int>, <int>]",
+        '    plan = json {"id": <int>}',
+        "    who = <str>",
+    ]
+
+
+def test_what_a_hand_typed_says_more_than_a_mask() -> None:
+    text = '# spans v1\na\n    gone = <absent>\n    id = <re:^r>\n    note = "leg <any>"\n'
+    mask = {"*": str}
+
+    assert holds(text, one({"id": "r2", "note": "leg 2"}), mask=mask)
+    assert not holds(text, one({"id": "q2", "note": "leg 2"}), mask=mask)
+    assert not holds(text, one({"id": "r2", "note": "way 2"}), mask=mask)
+    assert not holds(text, one({"id": "r2", "note": "leg 2", "gone": "x"}), mask=mask)
+
+
 def test_a_mask_that_is_none_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^mask=\{'x': 'str'\} gives no key and type: .* str$"):
         Masks(typed={"x": "str"})  # type: ignore[dict-item]  # the mistake to be refused
