@@ -12,7 +12,7 @@ from pytest_otel_spans.explaining.slips import close_names
 from pytest_otel_spans.explaining.wording import Row, two_sided
 from pytest_otel_spans.registries.conformity import Deviation, Judge
 from pytest_otel_spans.registries.reading import RegistrySource, read_registry
-from pytest_otel_spans.registries.registry import ROOT
+from pytest_otel_spans.registries.registry import ROOT, Registry, RegistryError
 from pytest_otel_spans.registries.types import type_text
 from pytest_otel_spans.text.layout import draw
 from pytest_otel_spans.text.render import counted, name_text, preorder, title, value_text
@@ -54,8 +54,7 @@ def check(
         RegistryError: The registry cannot be read, or no group is for any name.
     """
     __tracebackhide__ = True
-    registry = read_registry(source)
-    judge = Judge(registry, groups)
+    registry, judge = _read(source, groups)
     found = {node: tuple(judge.deviations(node)) for node in nodes}
     deviations = tuple(one for node in forest.nodes for one in found.get(node, ()))
     if not deviations:
@@ -67,6 +66,16 @@ def check(
     )
     tree = draw(folded(_Teller(judge, found).drafts(forest)))
     raise SpanSchemaMismatch(bounded([head, *(f"  {line}" for line in tree)]), deviations)
+
+
+def _read(source: RegistrySource, groups: Mapping[str, str]) -> tuple[Registry, Judge]:
+    """Read the registry; where it cannot be, the sentence is all that there is to see."""
+    __tracebackhide__ = True
+    try:
+        registry = read_registry(source)
+        return registry, Judge(registry, groups)
+    except (RegistryError, TypeError) as error:
+        raise error.with_traceback(None) from None
 
 
 class _Teller:

@@ -33,6 +33,7 @@ __all__ = ["resolve"]
 _ANNOTATION: Final = "span_tree"
 _LEVELS: Final = ("required", "conditionally_required", "recommended", "opt_in")
 _REFERENCES: Final = frozenset({"id", "ref", "ref_group"})
+_KINDS: Final = ("internal", "client", "server", "producer", "consumer")
 
 
 def resolve(documents: Iterable[Any], shown: str) -> Registry:
@@ -41,7 +42,10 @@ def resolve(documents: Iterable[Any], shown: str) -> Registry:
     Raises:
         RegistryError: They are no registry, or refer to what is in none of them.
     """
-    groups = {group["id"]: group for group in _groups(documents, shown)}
+    groups: dict[str, Mapping[str, Any]] = {}
+    for group in _groups(documents, shown):
+        if groups.setdefault(group["id"], group) is not group:
+            raise RegistryError(f"{shown} has the group {group['id']!r} twice")
     resolver = _Resolver(groups, shown)
     spans = [resolver.span(group) for group in groups.values() if group["type"] == "span"]
     if not spans:
@@ -80,19 +84,32 @@ class _Resolver:
 
     def span(self, group: Mapping[str, Any]) -> SpanGroup:
         tree = self._annotation(group, group, "name", "parents")
-        kinds = [str(one.get("span_kind") or "") for one in self._lineage(group)]
         return SpanGroup(
             id=group["id"],
-            kind=next(filter(None, kinds), "internal"),
+            kind=self._kind(group),
             attributes=self._attributes(group),
-            events=tuple(group.get("events") or ()),
+            events=self._events(group),
             name=self._text(tree.get("name"), group),
-            parents=tuple(self._texts(tree.get("parents"), group)),
+            parents=self._parents(tree.get("parents"), group),
         )
 
     def event(self, group: Mapping[str, Any]) -> EventGroup:
         name = str(group.get("name", group["id"]))
         return EventGroup(id=group["id"], name=name, attributes=self._attributes(group))
+
+    def _kind(self, group: Mapping[str, Any]) -> str:
+        kinds = [str(one.get("span_kind") or "") for one in self._lineage(group)]
+        kind = next(filter(None, kinds), "internal")
+        if kind not in _KINDS:
+            raise self._error(group, f"has the span kind {kind!r}: one of {_listed(_KINDS)}")
+        return kind
+
+    def _events(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        events = self._texts("events", group.get("events"), group)
+        for id_ in events:
+            if self._group(id_, group, "lists")["type"] != "event":
+                raise self._error(group, f"lists {id_!r}, which is no event")
+        return events
 
     def _attributes(self, group: Mapping[str, Any]) -> dict[str, Attribute]:
         """Return the attributes of a group: those it extends, its own in their place."""
@@ -128,16 +145,20 @@ class _Resolver:
         return lineage
 
     def _group(self, name: Any, asking: Mapping[str, Any], verb: str) -> Mapping[str, Any]:
-        if name not in self._groups:
+        if not isinstance(name, str) or name not in self._groups:
             raise self._error(asking, f"{verb} {name!r}, which is no group of it")
         return self._groups[name]
 
     def _entries(self, group: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         entries = group.get("attributes") or []
+        if not isinstance(entries, list):
+            raise self._error(group, f"has the attributes {entries!r:.100}, which are no list")
         for entry in entries:
-            if not isinstance(entry, Mapping) or not _REFERENCES & entry.keys():
+            references = _REFERENCES & entry.keys() if isinstance(entry, Mapping) else ()
+            if not references or not all(isinstance(entry[one], str) for one in references):
                 raise self._error(
-                    group, f"has an attribute with no `id` and no `ref`: {entry!r:.100}"
+                    group,
+                    f"has an attribute with no `id` and no `ref` that is text: {entry!r:.100}",
                 )
         return entries
 
@@ -184,14 +205,18 @@ class _Resolver:
             raise self._error(group, f"has the name {value!r}, which is no text")
         return value
 
-    def _texts(self, values: Any, group: Mapping[str, Any]) -> Sequence[str]:
+    def _parents(self, values: Any, group: Mapping[str, Any]) -> tuple[str, ...]:
+        parents = self._texts("parents", values, group)
+        if values is not None and not parents:
+            raise self._error(group, f"has no parents at all: for a root, say [{ROOT!r}]")
+        return parents
+
+    def _texts(self, what: str, values: Any, group: Mapping[str, Any]) -> tuple[str, ...]:
         if values is None:
             return ()
         if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
-            raise self._error(group, f"has the parents {values!r}, which is no list of names")
-        if not values:
-            raise self._error(group, f"has no parents at all: for a root, say [{ROOT!r}]")
-        return values
+            raise self._error(group, f"has the {what} {values!r}, which is no list of names")
+        return tuple(values)
 
     def _error(self, group: Mapping[str, Any], what: str) -> RegistryError:
         return RegistryError(f"{self._shown}: the group {group['id']!r} {what}")

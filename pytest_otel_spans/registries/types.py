@@ -53,10 +53,7 @@ def type_of(written: Any) -> Type | None:
     A member of an enumeration is no limit: the format lets others stand beside them.
     """
     if isinstance(written, Mapping):
-        members = written.get("members") or []
-        families = frozenset(family(one.get("value")) for one in members if "value" in one)
-        text = " or ".join(sorted(_NAMES.get(kind, kind.__name__) for kind in families))
-        return Type(text=text, families=families) if families else None
+        return _enumeration(written.get("members"))
     template = _TEMPLATE.fullmatch(str(written))
     text = template[1] if template else str(written)
     name = text.removesuffix("[]")
@@ -68,6 +65,15 @@ def type_of(written: Any) -> Type | None:
         is_list=text.endswith("[]"),
         is_template=template is not None,
     )
+
+
+def _enumeration(members: Any) -> Type | None:
+    if not isinstance(members, list) or not all(isinstance(one, Mapping) for one in members):
+        return None
+    families = frozenset(family(one["value"]) for one in members if "value" in one)
+    if not families or not families <= _NAMES.keys():
+        return None
+    return Type(text=" or ".join(sorted(_NAMES[kind] for kind in families)), families=families)
 
 
 def type_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -428,6 +428,29 @@ def test_a_group_that_has_itself_is_refused(spans: SpanCapture, tmp_path: Path) 
         ("file_format: definition/3\nspans: []", "it has no list of `groups`"),
         ("groups: [{type: span}]", "has a group without an `id`"),
         ("groups: []", "has no group of type span"),
+        ("groups: [{id: a, type: span}, {id: a, type: span}]", "has the group 'a' twice"),
+        (
+            "groups: [{id: a, attributes: 3}]",
+            "has the attributes 3, which are no list",
+        ),
+        ("groups: [{id: a, attributes: [{id: [x]}]}]", r"that is text: \{'id': \['x'\]\}"),
+        ("groups: [{id: a, extends: [b]}]", r"extends \['b'\], which is no group of it"),
+        (
+            "groups: [{id: a, attributes: [{id: x, type: {members: 3}}]}]",
+            "gives 'x' the type",
+        ),
+        (
+            "groups: [{id: a, attributes: [{id: x, type: {members: [3]}}]}]",
+            "gives 'x' the type",
+        ),
+        (SHOP.replace("value: card, s", "value: [card], s"), "gives 'pay.by' the type"),
+        (SHOP.replace("span_kind: client", "span_kind: klient"), "span kind 'klient': one of 'int"),
+        (
+            SHOP.replace("[event.retry]", "event.retry"),
+            "'event.retry', which is no list",
+        ),
+        (SHOP.replace("[event.retry]", "[event.rety]"), "lists 'event.rety', which is no group"),
+        (SHOP.replace("[event.retry]", "[common]"), "lists 'common', which is no event"),
         (SHOP.replace("ref: amount", "ref: amuont"), "refers to 'amuont', .*mean 'amount'"),
         (SHOP.replace("ref: amount", "ref: zzz"), "give the folder of all its files"),
         (SHOP.replace("extends: common", "extends: nobody"), "extends 'nobody', which is no group"),
@@ -478,6 +501,26 @@ def test_a_path_where_nothing_is_and_a_group_that_is_not_are_named(
         spans.conforms_to(PUBLISHED, {"order": "span.http"})
     with pytest.raises(TypeError, match="a registry is the path of a YAML file"):
         spans.conforms_to(["shop.yaml"])  # type: ignore[arg-type]
+
+
+def test_what_is_wrong_with_a_registry_is_shown_where_the_test_names_it(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
+) -> None:
+    pytester.makepyfile(
+        """
+        from opentelemetry import trace
+
+        def test_it(spans):
+            trace.get_tracer("app").start_span("a").end()
+            spans.conforms_to("nowhere.yaml")
+        """
+    )
+
+    lines = run().outlines
+
+    assert any(line.startswith('>       spans.conforms_to("nowhere.yaml")') for line in lines)
+    assert any("RegistryError: there is no file nowhere.yaml" in line for line in lines)
+    assert not any("raise " in line for line in lines)
 
 
 def test_without_pyyaml_a_mapping_serves_and_a_file_says_what_is_missing(
