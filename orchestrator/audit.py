@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import InputError
-from orchestrator.events import Event, PolicyDecided
+from orchestrator.errors import AuditFailed, InputError
+from orchestrator.events import PolicyDecided
 
 FILE_NAME: Final = "audit.jsonl"
 """Its name in the state directory."""
@@ -20,8 +20,9 @@ def _now() -> datetime:
 
 
 class AuditLog:
-    """A hook that keeps who was judged, who may serve, and which rules the others break.
+    """Keeps who was judged, who may serve, and which rules the others break.
 
+    No hook, because hooks cannot stop a run, and a verdict that is not kept must not be acted on.
     Several processes may write one file: a line is one write that the system appends whole. It
     holds ids, rules and reasons, never what was asked or answered, and nothing here deletes it.
 
@@ -37,23 +38,46 @@ class AuditLog:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Unbuffered, so that a line is one write, and kept by the kernel if we are killed.
-            self._file = open(path, "ab", buffering=0, opener=_for_the_user_alone)  # noqa: SIM115 - Path.open takes no opener; closed by `close`
+            self._file = open(path, "a+b", buffering=0, opener=_for_the_user_alone)  # noqa: SIM115 - Path.open takes no opener; closed by `close`
         except OSError as error:
             raise InputError(
                 f"Cannot write the audit file {str(path)!r}: {error.strerror}. Policies are obeyed "
                 "only where their decisions can be kept; choose another directory with --state-dir."
             ) from error
+        self._end_torn_line()
+        self._path = path
         self._now = now
 
-    def __call__(self, event: Event, /) -> None:
-        """Append a decision."""
-        if isinstance(event, PolicyDecided):
-            line = json.dumps(_record(event, self._now()), ensure_ascii=False)
-            self._file.write(f"{line}\n".encode())
+    def keep(self, decided: PolicyDecided) -> None:
+        """Append a decision.
+
+        Raises:
+            AuditFailed: it is not, or not wholly.
+        """
+        line = json.dumps(_record(decided, self._now()), ensure_ascii=False)
+        whole = f"{line}\n".encode()
+        try:
+            is_whole = self._file.write(whole) == len(whole)
+            why = "no space left for a whole line"
+        except OSError as error:
+            is_whole, why = False, str(error.strerror)
+        if not is_whole:
+            raise AuditFailed(
+                f"The audit file {str(self._path)!r} cannot be written ({why}), so the run stops "
+                "before it acts on a decision that nobody could look up. Mend that, or choose "
+                "another directory with --state-dir."
+            )
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+    def _end_torn_line(self) -> None:
+        """What was cut off by a full disk must not spoil the line after it."""
+        if self._file.seek(0, os.SEEK_END):
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read(1) != b"\n":
+                self._file.write(b"\n")
 
 
 def _for_the_user_alone(path: str, flags: int) -> int:

@@ -105,7 +105,6 @@ class Orchestrator:
         refuse_unsatisfiable(policies, ready)
         self._audit = AuditLog(state_dir / audit.FILE_NAME) if state_dir and policies else None
         telemetry, keepers = telemetry_store.opened(state_dir, catalogue)
-        own_hooks = [telemetry, *keepers, *([self._audit] if self._audit else ())]
         self._house = House(
             catalogue=catalogue,
             providers=connected,
@@ -117,7 +116,8 @@ class Orchestrator:
             telemetry=telemetry,
             breakers=Breakers(clock),
             limits=RateLimits(catalogue, clock, ceilings_of(policies, catalogue.entries())),
-            hooks=HookRegistry([*own_hooks, *hooks]),
+            hooks=HookRegistry([telemetry, *keepers, *hooks]),
+            audit=self._audit,
             clock=clock,
             sandbox=sandbox or Bubblewrap(),
             state_dir=state_dir,

@@ -13,6 +13,7 @@ OrchestratorError
 ├── BudgetExceeded          the next call could pass the limit
 ├── TimeExceeded            the run's time is over
 ├── JournalFailed           what the run pays for could not be kept
+├── AuditFailed             what the policies decided could not be kept
 └── NotInJournal            a replay has come to the end of what its journal holds
 """
 
@@ -128,6 +129,12 @@ class JournalFailed(OrchestratorError):
     """The journal cannot be written: what is paid from now on would be lost."""
 
     error_type = "journal_failed"
+
+
+class AuditFailed(OrchestratorError):
+    """The audit cannot be written: what policies decide from now on could not be shown."""
+
+    error_type = "audit_failed"
 
 
 class NotInJournal(OrchestratorError):

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from orchestrator import spans
+from orchestrator.audit import AuditLog
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import PolicyViolation
 from orchestrator.events import PolicyDecided
@@ -44,6 +45,13 @@ class PolicyEngine:
 
     Each policy is asked on its own and a model has to satisfy all of them: so the strictest wins
     per rule, and no level can loosen what another demands.
+
+    Args:
+        policies: what models have to satisfy.
+        project_id: whose run it is.
+        hooks: told of every verdict.
+        telemetry: what is known of each model.
+        audit: where every verdict is kept; None: nowhere.
     """
 
     def __init__(
@@ -53,7 +61,9 @@ class PolicyEngine:
         project_id: str,
         hooks: HookRegistry,
         telemetry: TelemetryCollector,
+        audit: AuditLog | None = None,
     ) -> None:
+        self._audit = audit
         self._policies = tuple(policies)
         self._project_id = project_id
         self._hooks = hooks
@@ -76,6 +86,9 @@ class PolicyEngine:
             role: As what.
             task_id: For which task; None while planning.
             spent_usd: What the task has cost so far.
+
+        Raises:
+            AuditFailed: the verdict cannot be kept, so it must not be acted on.
         """
         return await self._judge(tuple(candidates), "check", role, task_id, spent_usd)
 
@@ -91,6 +104,7 @@ class PolicyEngine:
 
         Raises:
             PolicyViolation: the model breaks a hard rule.
+            AuditFailed: as for `check`.
         """
         verdict = await self._judge((model,), "enforce", role, task_id, spent_usd)
         if not verdict.passed:
@@ -118,17 +132,18 @@ class PolicyEngine:
             )
             if span.is_recording():
                 self._record(span, verdict)
-        await self._hooks.emit(
-            PolicyDecided(
-                project_id=self._project_id,
-                role=role,
-                operation=operation,
-                task_id=task_id,
-                candidates=tuple(model.id for model in candidates),
-                allowed=tuple(model.id for model in verdict.allowed),
-                violations=verdict.violations,
-            )
+        decided = PolicyDecided(
+            project_id=self._project_id,
+            role=role,
+            operation=operation,
+            task_id=task_id,
+            candidates=tuple(model.id for model in candidates),
+            allowed=tuple(model.id for model in verdict.allowed),
+            violations=verdict.violations,
         )
+        if self._audit is not None:
+            self._audit.keep(decided)
+        await self._hooks.emit(decided)
         return verdict
 
     def _record(self, span: Span, verdict: Verdict) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import spans, tracing
 from orchestrator.errors import (
+    AuditFailed,
     BudgetExceeded,
     CallFailed,
     JournalFailed,
@@ -42,6 +43,7 @@ UNPLANNED = (
     BudgetExceeded,
     TimeExceeded,
     JournalFailed,
+    AuditFailed,
     NotInJournal,
 )
 """What may keep a run from having a plan."""

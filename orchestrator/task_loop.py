@@ -7,6 +7,7 @@ from typing import Final
 from orchestrator import prompts, spans
 from orchestrator.crew import Crew
 from orchestrator.errors import (
+    AuditFailed,
     BudgetExceeded,
     CallFailed,
     InvalidOutput,
@@ -30,7 +31,7 @@ from orchestrator.remediation import LOW_SCORE, VALIDATION_FAILED
 from orchestrator.tracing import Span
 from orchestrator.workshop import Workshop
 
-LIMITS: Final = (BudgetExceeded, TimeExceeded, JournalFailed, NotInJournal)
+LIMITS: Final = (BudgetExceeded, TimeExceeded, JournalFailed, AuditFailed, NotInJournal)
 """What ends the whole run, and leaves a task to be gone on with when there is more of it."""
 
 

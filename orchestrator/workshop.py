@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.admission import Gate
 from orchestrator.api_clients import UnifiedClient
+from orchestrator.audit import AuditLog
 from orchestrator.breaker import Breakers
 from orchestrator.budget import Budget, Deadline, Ledger
 from orchestrator.casting import Casting
@@ -41,6 +42,7 @@ class House:
     hooks: HookRegistry
     clock: Clock
     sandbox: Sandbox
+    audit: AuditLog | None
     state_dir: Path | None
     """Where what outlives a run is kept; None: nothing is."""
 
@@ -80,7 +82,11 @@ def open_workshop(house: House, project_id: str, brief: Brief, journal: Journal)
         clock=house.clock,
     )
     policies = PolicyEngine(
-        house.policies, project_id=project_id, hooks=house.hooks, telemetry=house.telemetry
+        house.policies,
+        project_id=project_id,
+        hooks=house.hooks,
+        telemetry=house.telemetry,
+        audit=house.audit,
     )
     return Workshop(
         project_id=project_id,

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import stat
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from orchestrator.audit import FILE_NAME, AuditLog
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import InputError, ProviderError
-from orchestrator.models import RunStatus, Settings
+from orchestrator.events import PolicyDecided, TaskStarted
+from orchestrator.models import RunStatus, Settings, TaskStatus
 from orchestrator.policies import Policy, Rules
 from tests.fakes import (
     LoopClock,
@@ -27,6 +30,17 @@ from tests.policy_sets import forbids, policy_sets
 from tests.stories import Script, asked, cast, score, stage
 
 LOST = ProviderError("It broke off.", code="unavailable", retryable=False)
+
+
+DECIDED = PolicyDecided(
+    project_id="p",
+    role="author",
+    operation="check",
+    task_id="t1",
+    candidates=("a",),
+    allowed=("a",),
+    violations=(),
+)
 
 
 def policy(name="p", mode="hard", **rules):
@@ -155,17 +169,71 @@ async def test_without_policies_there_is_nothing_to_audit(tmp_path):
 def test_a_line_carries_the_time_of_the_decision(tmp_path):
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     log = AuditLog(tmp_path / FILE_NAME, now=lambda: noon)
-    orchestrator = stage(
-        cast(first=Script(), second=Script()),
-        policies=[policy(blocked_models=["second"])],
-        hooks=[log],
-    )
 
-    asyncio.run(orchestrator.run_project("x"))
+    log.keep(DECIDED)
     log.close()
 
     line = (tmp_path / FILE_NAME).read_text().splitlines()[0]
     assert json.loads(line)["time"] == "2026-03-01T12:00:00.000+00:00"
+
+
+async def test_a_run_stops_before_it_acts_on_a_decision_that_cannot_be_kept(tmp_path):
+    (tmp_path / FILE_NAME).symlink_to("/dev/full")
+    models = cast(first=Script(), second=Script())
+
+    async with stage(
+        models, policies=[policy(blocked_models=["second"])], state_dir=tmp_path
+    ) as orchestrator:
+        state = await orchestrator.run_project("x")
+
+    assert state.failure is not None
+    assert (state.status, state.failure.error_type) == (RunStatus.FAILED, "audit_failed")
+    assert "cannot be written (No space left on device), so the run stops" in state.failure.sentence
+    assert asked(models["first"]) == []
+
+
+async def test_a_disk_that_fills_up_leaves_its_task_to_be_gone_on_with(tmp_path):
+    models = cast(first=Script(), second=Script())
+    full = os.open("/dev/full", os.O_WRONLY)
+
+    async with stage(
+        models, policies=[policy(blocked_models=["second"])], state_dir=tmp_path
+    ) as orchestrator:
+
+        def fill_the_disk(event):
+            if isinstance(event, TaskStarted):
+                os.dup2(full, descriptor_of(tmp_path / FILE_NAME))
+
+        orchestrator.hooks.add(fill_the_disk)
+        state = await orchestrator.run_project("x")
+
+    assert state.failure is not None
+    assert (state.status, state.failure.error_type) == (RunStatus.FAILED, "audit_failed")
+    assert [result.status for result in state.results] == [TaskStatus.UNFINISHED]
+    assert asked(models["first"]) == ["decompose"]
+    os.close(full)
+
+
+def descriptor_of(path):
+    """Of a file that this process has open."""
+    return next(
+        int(each.name)
+        for each in Path("/proc/self/fd").iterdir()
+        if each.is_symlink() and each.readlink() == path
+    )
+
+
+def test_a_line_that_was_torn_spoils_none_after_it(tmp_path):
+    (tmp_path / FILE_NAME).write_text('{"whole": true}\n{"torn": tr')
+
+    for _ in range(2):
+        log = AuditLog(tmp_path / FILE_NAME)
+        log.keep(DECIDED)
+        log.close()
+
+    whole, torn, *after = (tmp_path / FILE_NAME).read_text().splitlines()
+    assert (whole, torn) == ('{"whole": true}', '{"torn": tr')
+    assert [json.loads(line)["project_id"] for line in after] == ["p", "p"]
 
 
 def test_an_audit_that_cannot_be_kept_is_refused_before_the_run(tmp_path):
