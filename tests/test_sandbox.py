@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ from orchestrator.sandbox.bounded import run_bounded
 from orchestrator.sandbox.seccomp import refusals
 
 TIGHT = Limits(
-    seconds=30,
-    cpu_seconds=1,
+    # No test waits for either; on a busy machine the same work takes more of both.
+    seconds=120,
+    cpu_seconds=10,
     memory_bytes=256 << 20,
     processes=16,
     file_bytes=1 << 20,
@@ -255,6 +257,38 @@ async def test_four_gigabytes_are_refused(sandbox):
     assert_beaten_off(ended)
 
 
+async def test_memory_that_is_in_no_address_space_is_refused(sandbox):
+    ended = await attacked(
+        sandbox,
+        """
+        import ctypes, os, pytest
+        def test_attack():
+            with pytest.raises(PermissionError):
+                os.memfd_create("uncounted")
+            call = ctypes.CDLL(None)
+            assert call.shmget(0, 4096, 0o1666) == call.msgget(0, 0o1666) == -1
+        """,
+    )
+
+    assert_beaten_off(ended)
+
+
+async def test_it_is_the_first_to_go_when_memory_runs_out_and_cannot_change_that(sandbox):
+    ended = await attacked(
+        sandbox,
+        """
+        import os, pytest
+        def test_attack():
+            place = "/proc/self/oom_score_adj"
+            with pytest.raises(OSError):
+                os.open(place, os.O_WRONLY)
+            assert open(place).read() == "1000\\n"
+        """,
+    )
+
+    assert_beaten_off(ended)
+
+
 async def test_the_disk_and_every_file_have_a_limit(sandbox):
     ended = await attacked(
         sandbox,
@@ -274,9 +308,9 @@ async def test_the_disk_and_every_file_have_a_limit(sandbox):
 
 
 async def test_an_endless_loop_ends_when_its_processor_time_is_over(sandbox):
-    ended = await attacked(sandbox, "while True: pass")
+    ended = await attacked(sandbox, "while True: pass", Limits(seconds=120, cpu_seconds=1))
 
-    assert ended.exit_code not in (0, None)
+    assert (ended.exit_code, ended.stopped) == (128 + signal.SIGKILL, "")
 
 
 async def test_waiting_for_ever_ends_when_the_time_is_over(sandbox):
@@ -394,11 +428,16 @@ async def test_a_bubblewrap_that_is_not_ready_in_time_is_not_used(tmp_path):
 
 async def test_a_bubblewrap_that_cannot_be_started_is_not_used(tmp_path):
     bwrap = tmp_path / "bwrap"
-    bwrap.write_text("this is no program")
+    bwrap.write_text("#!/no/interpreter")
     bwrap.chmod(0o755)
 
-    with pytest.raises(SandboxRefused, match="cannot be started"):
+    with pytest.raises(SandboxRefused, match="No such file"):
         await Bubblewrap(str(bwrap)).run(Program(module="this"))
+
+
+async def test_more_words_than_the_kernel_hands_over_are_not_run(sandbox):
+    with pytest.raises(SandboxRefused, match="cannot be started: Argument list too long"):
+        await sandbox.run(Program(module="this", arguments=("a" * (1 << 20),)))
 
 
 # Without a sandbox
@@ -418,6 +457,15 @@ async def test_unsandboxed_is_bounded_and_has_no_key(monkeypatch):
 
     assert ended.exit_code == 0
     assert "1 passed" in ended.output
+
+
+async def test_a_loop_ends_by_itself_even_without_a_sandbox():
+    limits = Limits(seconds=120, cpu_seconds=1)
+    loop = Program(module="timeit", arguments=("while True: pass",), limits=limits)
+
+    ended = await Unsandboxed().run(loop)
+
+    assert (ended.exit_code, ended.stopped) == (-signal.SIGKILL, "")
 
 
 async def test_what_a_bounded_command_left_running_is_gone():

@@ -24,6 +24,9 @@ _NOBODY: Final = 65534
 _SYSTEM_LINKS: Final = ("/bin", "/lib", "/lib32", "/lib64", "/sbin")
 _SHARED_MEMORY: Final = 16 << 20
 
+_FIRST_TO_GO: Final = ("/usr/bin/choom", "-n", "1000", "--")
+"""When memory runs out; said outside, because inside ``/proc`` is read-only and it stays so."""
+
 _SHUT: Final = b"shut"
 _PROBE: Final = f"""
 import _thread, os, sys
@@ -77,10 +80,11 @@ class Bubblewrap:
             try:
                 # It could read bubblewrap's environment: that has to be empty as well.
                 ended = await run_bounded(
-                    [path, *command], program.limits, environ={}, pass_fds=fds
+                    [*_FIRST_TO_GO, path, *command], program.limits, environ={}, pass_fds=fds
                 )
             except OSError as error:
-                raise SandboxRefused(f"{path} cannot be started: {error.strerror}") from error
+                cause = f"{error.filename} cannot be started: {error.strerror}"
+                raise SandboxRefused(cause) from error
             if os.pread(witness.fileno(), len(_SHUT), 0) != _SHUT:
                 raise SandboxRefused(f"{self._command} {_cause(ended, program.limits)}")
             return ended
@@ -145,7 +149,7 @@ def _file_system(limits: Limits) -> Iterator[str]:
         yield from ("--ro-bind", outside, inside)
     yield from ("--proc", "/proc", "--dev", "/dev")
     yield from _memory("/dev/shm", _SHARED_MEMORY)  # noqa: S108 - inside
-    yield from ("--remount-ro", "/dev")
+    yield from ("--remount-ro", "/dev", "--remount-ro", "/proc")
     yield from _memory("/tmp", limits.disk_bytes // 2)  # noqa: S108 - inside
     yield from _memory(WORK, limits.disk_bytes // 2)
     yield from ("--chdir", WORK)
@@ -171,8 +175,7 @@ def _given(fds: Mapping[str, int]) -> Iterator[str]:
 
 
 def _bounds(limits: Limits) -> Iterator[str]:
-    """Limits that the program cannot lift; when memory runs out, it is the first to go."""
-    yield from ("/usr/bin/choom", "-n", "1000", "--")
+    """Limits that the program cannot lift."""
     yield from (
         "/usr/bin/prlimit",
         f"--as={limits.memory_bytes}",

@@ -1,6 +1,7 @@
 """The system calls that no test needs and that lead deeper into the kernel: refused inside.
 
-With them go the namespaces that a program could make itself, in which it would have rights again.
+With them go the namespaces that a program could make itself, in which it would have rights again,
+and memory that nobody counts: in no address space, in no file of a limited size.
 """
 
 import errno
@@ -17,11 +18,21 @@ class _Machine:
     audit_arch: int
     clone: int
     refused: tuple[int, ...]
+    """In this order, a line each:
+
+    - unshare, setns, mount, umount2, pivot_root, chroot
+    - ptrace, process_vm_readv, process_vm_writev, add_key, request_key, keyctl
+    - bpf, perf_event_open, userfaultfd, name_to_handle_at, open_by_handle_at, syslog
+    - kexec_load, kexec_file_load, init_module, finit_module, delete_module, reboot
+    - swapon, swapoff, acct, quotactl
+    - memfd_create, shmget, msgget
+    """
 
 
 _CLONE3: Final = 435
-_EVERYWHERE: Final = (*range(425, 434), 442)
-"""io_uring_*, open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr."""
+_EVERYWHERE: Final = (*range(425, 434), 442, 447)
+"""io_uring_*, open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr,
+memfd_secret."""
 
 _MACHINES: Final[Mapping[str, _Machine]] = MappingProxyType(
     {
@@ -29,32 +40,12 @@ _MACHINES: Final[Mapping[str, _Machine]] = MappingProxyType(
             audit_arch=0xC000003E,
             clone=56,
             refused=(
-                *(
-                    272,
-                    308,
-                    165,
-                    166,
-                    155,
-                    161,
-                ),  # unshare, setns, mount, umount2, pivot_root, chroot
-                *(
-                    101,
-                    310,
-                    311,
-                    248,
-                    249,
-                    250,
-                ),  # ptrace, process_vm_*, add_key, request_key, keyctl
-                *(
-                    321,
-                    298,
-                    323,
-                    303,
-                    304,
-                    103,
-                ),  # bpf, perf_event_open, userfaultfd, *_handle_at, syslog
-                *(246, 320, 175, 313, 176, 169),  # kexec_*, *_module, reboot
-                *(167, 168, 163, 179),  # swapon, swapoff, acct, quotactl
+                *(272, 308, 165, 166, 155, 161),
+                *(101, 310, 311, 248, 249, 250),
+                *(321, 298, 323, 303, 304, 103),
+                *(246, 320, 175, 313, 176, 169),
+                *(167, 168, 163, 179),
+                *(319, 29, 68),
             ),
         ),
         "aarch64": _Machine(
@@ -66,6 +57,7 @@ _MACHINES: Final[Mapping[str, _Machine]] = MappingProxyType(
                 *(280, 241, 282, 264, 265, 116),
                 *(104, 294, 105, 273, 106, 142),
                 *(224, 225, 89, 60),
+                *(279, 194, 186),
             ),
         ),
     }
