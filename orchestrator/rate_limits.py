@@ -30,7 +30,8 @@ class RateLimits:
     Args:
         catalogue: says the limits of each model, and which models share one line.
         clock: time, for minutes and waits.
-        ceilings: limits by model id that are kept as well, such as a policy's; the lower counts.
+        ceilings: limits by model id that are kept as well, such as a policy's; the lower counts,
+            of models that share one line for all of them together.
     """
 
     def __init__(

@@ -309,7 +309,7 @@ def test_a_server_that_is_not_there_fails_the_run_is_named_and_costs_nothing(
     assert document["status"] == "FAILED"
     assert document["total_cost_usd"] == document["estimated_cost_usd"] == 0
     [sentence] = done.err.splitlines()
-    assert sentence.startswith("orchestrator: FAILED: Cannot connect to 127.0.0.1, which serves")
+    assert sentence.startswith("orchestrator: FAILED: Cannot connect to 127.0.0.1:9, which serves")
 
 
 # Tracing

@@ -148,7 +148,7 @@ def test_nobody_at_the_server_is_told_with_its_host(said: Any, wire: WireProtoco
     code, text = said(entries=entries, environ={wire.key_env: KEY})
 
     assert code is ExitCode.FAILURE
-    assert "ready, but: Cannot connect to 127.0.0.1" in text
+    assert "ready, but: Cannot connect to 127.0.0.1:9, which serves" in text
 
 
 def test_each_model_is_told_by_itself(said: Any, server: Aimock) -> None:

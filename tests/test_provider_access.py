@@ -51,6 +51,18 @@ def test_the_shipped_models_are_connected_offline_or_by_key(wire: WireProtocol) 
     assert all(isinstance(provider, speaker(wire.api)) for provider in remote.values())
 
 
+@pytest.mark.parametrize(
+    ("server", "named"),
+    [
+        (("api.openai.com", 443), "api.openai.com"),
+        (("127.0.0.1", 80), "127.0.0.1"),
+        (("127.0.0.1", 11434), "127.0.0.1:11434"),
+    ],
+)
+def test_a_sentence_tells_servers_of_one_host_apart(server: tuple[str, int], named: str) -> None:
+    assert access.named(server) == named
+
+
 def test_no_model_ready_is_said_with_the_keys_that_would_help() -> None:
     with pytest.raises(InputError, match=r"Set the key of one \(OPENAI_API_KEY\)"):
         connect(catalogue(OPENAI.entry()), {}, ManualClock())

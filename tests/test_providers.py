@@ -257,7 +257,8 @@ async def test_nobody_listening_is_said_with_the_host_and_costs_nothing(
     async with wire.connected(server.origin) as provider:
         failure = await failure_of(provider, wire, "hello")
 
-    assert f"Cannot connect to 127.0.0.1, which serves model {wire.model!r}" in str(failure)
+    where = server.origin.removeprefix("http://")
+    assert f"Cannot connect to {where}, which serves model {wire.model!r}" in str(failure)
     assert (failure.code, failure.retryable, failure.billed) == ("connection_error", True, False)
 
 

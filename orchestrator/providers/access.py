@@ -70,3 +70,9 @@ def server(url: str) -> tuple[str, int]:
     if not parts.hostname:
         raise ValueError("no host")
     return parts.hostname, parts.port or _PORTS[parts.scheme]
+
+
+def named(server: tuple[str, int]) -> str:
+    """The server as a person tells it from others: the port where it is not the usual one."""
+    host, port = server
+    return host if port in _PORTS.values() else f"{host}:{port}"

@@ -179,7 +179,7 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
         """The error in our words."""
         import httpx2
 
-        entry, host = self._entry, self.server[0]
+        entry, host = self._entry, access.named(self.server)
         if (refusal := self._refusal(error)) is not None:
             return refusals.refused(entry, refusal)
         match error if isinstance(error, httpx2.HTTPError) else error.__cause__:
@@ -196,7 +196,7 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
             return self._reply(answer)
         except _MALFORMED:
             pass
-        raise refusals.unreadable(self._entry, self.server[0])
+        raise refusals.unreadable(self._entry, access.named(self.server))
 
 
 @cache  # reading the system's certificates is dear, and the same for every connection

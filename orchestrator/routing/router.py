@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from orchestrator import legible
 from orchestrator.admission import Gate
 from orchestrator.budget import Ledger
 from orchestrator.catalogue import Catalogue, ModelEntry, none_ready
@@ -249,10 +250,11 @@ def _reason(selection: Selection, lineup: Lineup, peers: str) -> str:
     best = next(each for each in candidates if each.model == selection.model)
     although = lineup.spared.get(best.model)
     is_alone = len(candidates) == 1
+    cost = legible.usd(Decimal(repr(best.cost_usd)))
     latency = f"{best.latency_s * 1000:.0f} ms" if best.latency_s else "no latency measured yet"
     return (
         f"{best.model!r} is the {'only one' if is_alone else f'best of {len(candidates)}'}{peers}: "
-        f"quality {best.quality:.2f}, ${best.cost_usd:.4f} a call, {latency}"
+        f"quality {best.quality:.2f}, {cost} a call, {latency}"
         f"{'' if is_alone else f'; {selection.reason}'}"
         f"{f', although {although}: so do all the others' if although else ''}."
     )
