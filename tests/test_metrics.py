@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import urllib.request
 from decimal import Decimal
@@ -16,9 +17,10 @@ from orchestrator.errors import InputError
 from orchestrator.figures import Family
 from orchestrator.hooks import HookRegistry
 from orchestrator.metrics import ConsoleExporter, JSONExporter, Meter, PrometheusExporter
-from orchestrator.metrics.meter import FAMILIES
+from orchestrator.metrics.meter import FAMILIES, SHARE
 from orchestrator.models import Brief, ProjectState, RunStatus, Usage, Validation
 from orchestrator.policies import Policy, Rules
+from tests.fakes import ManualClock
 from tests.stories import Script, cast, score, stage
 
 
@@ -68,7 +70,7 @@ class Kept:
 
 def test_a_call_is_counted_by_who_was_asked_for_what_and_how_it_ended(tmp_path):
     path = tmp_path / "o.prom"
-    meter = Meter(PrometheusExporter(path=path))
+    meter = Meter(PrometheusExporter(path=path), clock=ManualClock())
 
     meter(call())
     meter(call(error_type="timeout", latency_ms=3_000.0, attempts=3))
@@ -86,7 +88,7 @@ def test_a_call_is_counted_by_who_was_asked_for_what_and_how_it_ended(tmp_path):
 
 def test_latencies_are_a_histogram_of_calls_that_were_made(tmp_path):
     path = tmp_path / "o.prom"
-    meter = Meter(PrometheusExporter(path=path))
+    meter = Meter(PrometheusExporter(path=path), clock=ManualClock())
 
     for latency_ms in (700.0, 1_000.0, 3_000.0, 500_000.0):
         meter(call(latency_ms=latency_ms))
@@ -222,7 +224,10 @@ def test_runs_add_up_in_one_textfile(tmp_path):
 
 def test_two_processes_add_to_one_textfile_in_turn(tmp_path):
     path = tmp_path / "o.prom"
-    one, other = Meter(PrometheusExporter(path=path)), Meter(PrometheusExporter(path=path))
+    one, other = (
+        Meter(PrometheusExporter(path=path), clock=ManualClock()),
+        Meter(PrometheusExporter(path=path), clock=ManualClock()),
+    )
 
     for meter in (one, other, one, other, one):
         meter(call())
@@ -289,6 +294,27 @@ def test_a_port_that_is_taken_is_refused():
         first.close()
 
 
+def test_exports_take_a_twentieth_of_the_time_and_none_is_missed_at_the_end():
+    clock = ManualClock()
+    kept = Kept()
+
+    class Slow(Kept):
+        def export(self, families: tuple[Family, ...], *, is_settled: bool) -> None:
+            super().export(families, is_settled=is_settled)
+            clock.advance(0.05)
+
+    meter = Meter(slow := Slow(), kept, clock=clock)
+    for _ in range(2_000):
+        clock.advance(0.01)
+        meter(call())
+    told_meanwhile = len(kept.settled)
+    meter(ended())
+
+    assert told_meanwhile * 0.05 / clock.now == pytest.approx(SHARE, rel=0.1)
+    assert (kept.settled[-1], len(slow.settled)) == (True, told_meanwhile + 1)
+    assert {f.name: f.samples[0].value for f in kept.families}["orchestrator_llm_calls"] == 2_000
+
+
 # The command line
 
 
@@ -313,6 +339,12 @@ def test_a_metrics_file_is_written_in_the_form_of_its_suffix(run, name):
     assert text.startswith("{" if name.endswith("json") else "# HELP")
 
 
+def test_it_is_said_where_figures_are_answered(run):
+    _, _, err = run("--metrics-port", "0")
+
+    assert re.search(r"Figures are at http://127\.0\.0\.1:\d{2,5}/metrics while", err)
+
+
 def test_figures_can_go_to_the_standard_error(run):
     _, _, err = run("--metrics-file", "-", "--metrics-port", "0", "--quiet")
 
@@ -326,7 +358,8 @@ def test_figures_can_go_to_the_standard_error(run):
         (["--metrics-file", "no/o.json"], "Cannot write the metrics file 'no/o.json'"),
         (["--metrics-file", "no/o.prom"], "Cannot write the metrics file 'no/o.prom'"),
         (["--metrics-port", "x"], "--metrics-port takes a whole number, not 'x'."),
-        (["--metrics-port", "99999999"], "Cannot answer on port 99999999"),
+        (["--metrics-port", "65536"], "There is no port 65536: name one from 0 to 65535."),
+        (["--metrics-port", "-1"], "There is no port -1"),
         (
             ["--metrics-file", "-", "--tracing", "--trace-format", "json"],
             "leave one of the two out",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from orchestrator import metrics
+from orchestrator.cli import streams
 from orchestrator.cli.arguments import Arguments
 from orchestrator.hooks import HookRegistry
 from orchestrator.ports import MetricsExporter
@@ -24,6 +25,9 @@ def metered(hooks: HookRegistry, given: Arguments) -> Iterator[None]:
             answering = metrics.PrometheusExporter(port=given.metrics_port)
             stack.callback(answering.close)
             exporters.append(answering)
+            if not given.is_silent:
+                where = f"http://{metrics.LOOPBACK}:{answering.port}/metrics"
+                streams.say(f"Figures are at {where} while the run lasts.")
         if exporters:
             stack.enter_context(hooks.listening(metrics.Meter(*exporters)))
         yield

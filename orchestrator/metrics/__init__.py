@@ -6,10 +6,17 @@ from pathlib import Path
 from orchestrator.errors import InputError
 from orchestrator.metrics.meter import Meter
 from orchestrator.metrics.plain import ConsoleExporter, JSONExporter
-from orchestrator.metrics.prometheus import SUFFIX, PrometheusExporter
+from orchestrator.metrics.prometheus import LOOPBACK, SUFFIX, PrometheusExporter
 from orchestrator.ports import MetricsExporter
 
-__all__ = ["ConsoleExporter", "JSONExporter", "Meter", "PrometheusExporter", "exporter_for"]
+__all__ = [
+    "LOOPBACK",
+    "ConsoleExporter",
+    "JSONExporter",
+    "Meter",
+    "PrometheusExporter",
+    "exporter_for",
+]
 
 
 def exporter_for(place: str) -> MetricsExporter:

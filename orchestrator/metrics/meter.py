@@ -7,8 +7,13 @@ from itertools import accumulate
 from typing import Final
 
 from orchestrator import events
+from orchestrator.clock import SystemClock
 from orchestrator.figures import Family, Sample
-from orchestrator.ports import MetricsExporter
+from orchestrator.ports import Clock, MetricsExporter
+
+SHARE: Final = 0.05
+"""Of a run's time, the most that goes into telling exporters of it: the run waits meanwhile."""
+
 
 _SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _MINUTES: Final = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
@@ -57,11 +62,15 @@ class Meter:
     """Counts what the events of all runs tell, from when it was made.
 
     Args:
-        exporters: given all figures whenever a call, a task or a run has ended.
+        exporters: given all figures when a run has ended, and when a call or a task has, unless
+            they would take more than `SHARE` of the time.
+        clock: where time comes from.
     """
 
-    def __init__(self, *exporters: MetricsExporter) -> None:
+    def __init__(self, *exporters: MetricsExporter, clock: Clock | None = None) -> None:
         self._exporters = exporters
+        self._clock = clock or SystemClock()
+        self._rests_until = float("-inf")
         self._tallies = {family.name: _Tally(family) for family in FAMILIES}
 
     def __call__(self, event: events.Event, /) -> None:
@@ -83,7 +92,9 @@ class Meter:
             case _:
                 self._decision(event)
                 return
-        self._export(is_settled=isinstance(event, events.ProjectCompleted))
+        is_settled = isinstance(event, events.ProjectCompleted)
+        if is_settled or self._clock.monotonic() >= self._rests_until:
+            self._export(is_settled=is_settled)
 
     def families(self) -> tuple[Family, ...]:
         """All figures so far."""
@@ -120,10 +131,16 @@ class Meter:
         self._tallies[family.name].measure(labels, value)
 
     def _export(self, *, is_settled: bool) -> None:
+        started = self._clock.monotonic()
         families = self.families()
         with ExitStack() as stack:
+            stack.callback(self._rest, started)
             for exporter in self._exporters:
                 stack.callback(exporter.export, families, is_settled=is_settled)
+
+    def _rest(self, started: float) -> None:
+        ended = self._clock.monotonic()
+        self._rests_until = ended + (ended - started) * (1 / SHARE - 1)
 
 
 class _Tally:

@@ -21,6 +21,7 @@ LOOPBACK: Final = "127.0.0.1"
 SUFFIX: Final = ".prom"
 """Of the files that the textfile collector reads."""
 
+_PORTS: Final = range(1 << 16)
 _OURS: Final = "orchestrator_"
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -91,12 +92,13 @@ class PrometheusExporter:
     def _answering(self, port: int) -> "WSGIServer":
         from prometheus_client import start_http_server
 
+        if port not in _PORTS:
+            raise InputError(f"There is no port {port}: name one from 0 to {_PORTS[-1]}.")
         try:
             server, _ = start_http_server(port, LOOPBACK, _registry_of(self))
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise InputError(
-                f"Cannot answer on port {port} of {LOOPBACK}: "
-                f"{getattr(error, 'strerror', None) or error}. Name another port."
+                f"Cannot answer on port {port} of {LOOPBACK}: {error.strerror}. Name another port."
             ) from error
         return server
 
