@@ -96,6 +96,7 @@ async def run(backend: RoutingBackend, max_usd: float | None, seed: int) -> Proj
         hooks=HookRegistry([telemetry]),
         clock=clock,
         sandbox=Bubblewrap(),
+        audit=None,
         state_dir=None,
     )
     shop = open_workshop(house, "benchmark", Brief(project="B"), Journal(History(plan=plan(TASKS))))

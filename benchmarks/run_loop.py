@@ -113,6 +113,7 @@ async def run(
         hooks=HookRegistry([telemetry, *keepers]),
         clock=clock,
         sandbox=Bubblewrap(),
+        audit=None,
         state_dir=folder,
     )
     async with _journal(tasks, folder) as journal:
