@@ -90,8 +90,16 @@ def checked_error(
         or (isinstance(type_, type) and issubclass(type_, BaseException))
     ):
         raise TypeError(f".error() takes an exception class or its name, not {type_!r}")
-    if not (match is None or isinstance(match, str | re.Pattern)):
+    text = match.pattern if isinstance(match, re.Pattern) else match
+    if not (text is None or isinstance(text, str)):
         raise TypeError(f".error(match=...) takes a regular expression, not {match!r}")
+    try:
+        re.compile(text or "")
+    except re.error as wrong:
+        raise ValueError(
+            f".error(match={match!r}) is no regular expression: {wrong}; for a text as it stands, "
+            "say re.escape(...)"
+        ) from None
     return ExpectedError(type_, match)
 
 
@@ -103,6 +111,10 @@ def merged(one: Mapping[str, Any], two: Mapping[str, Any], where: str) -> Mappin
     for key, value in two.items():
         if not isinstance(key, str):
             raise TypeError(f"{where} takes attribute keys that are texts, not {key!r}")
+        if value is ...:
+            raise TypeError(
+                f"{where} takes no ... for a value, as {key!r} has: `object` is any that is set"
+            )
         if iscoroutinefunction(value):
             raise TypeError(
                 f"{where} takes predicates that are no coroutines: {key!r} has {value!r}"

@@ -42,8 +42,9 @@ def _verbs(pattern: SingleSpan) -> Iterator[str]:
         yield ".ok()"
     elif isinstance(pattern.status, ExpectedError):
         kind, match = pattern.status
-        given = [describe(kind)] if kind else []
-        yield f".error({', '.join(given + ([f'match={match!r}'] if match else []))})"
+        given = [describe(kind)] if kind is not None else []
+        given += [f"match={match!r}"] if match is not None else []
+        yield f".error({', '.join(given)})"
     for name, attributes in pattern.events:
         yield f".event({name!r}{', ' + describe(attributes) if attributes else ''})"
     if pattern.counted:
