@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, KeysView, Sequence
 
-from pytest_otel_spans.capturing.questions import Capture, as_roots
+from pytest_otel_spans.capturing.chime import on_event_loop
+from pytest_otel_spans.capturing.questions import Capture
 from pytest_otel_spans.explaining.explain import explain
 from pytest_otel_spans.explaining.findings import Finding
 from pytest_otel_spans.explaining.report import compose, forest_notes
 from pytest_otel_spans.matching.match import Outcome, match_roots
 from pytest_otel_spans.patterns.expected import ChildPart
+from pytest_otel_spans.patterns.pattern import as_roots
 from pytest_otel_spans.sources import Source, Spans, source_of
 from pytest_otel_spans.tree import SpanNode
 
@@ -88,6 +89,7 @@ def assert_span_tree(spans: Spans, /, *roots: ChildPart, wait: float = 0.0) -> M
         ValueError: `wait` is negative.
     """
     __tracebackhide__ = True
+    source = source_of(spans)
     if wait < 0:
         raise ValueError(f"wait={wait!r} is negative; to look once, leave it out")
     if not roots:
@@ -95,7 +97,6 @@ def assert_span_tree(spans: Spans, /, *roots: ChildPart, wait: float = 0.0) -> M
             "assert_span_tree() takes the roots that are expected; that there is no span is "
             "what spans.assert_empty() asserts"
         )
-    source = source_of(spans)
     if wait > 0 and source.wait_until is None:
         raise TypeError(
             f"wait={wait!r} needs a capture, such as the fixture `spans`: nothing tells when a "
@@ -150,12 +151,10 @@ def _is_met(outcome: Outcome) -> bool:
 def _waited(wait: float) -> Iterator[str]:
     if wait <= 0:
         return
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        yield f"waited {wait:g} s"
-    else:
+    if on_event_loop():
         yield (
             f"waited {wait:g} s on the thread of an event loop, where no task goes on meanwhile: "
             "await asyncio.to_thread(assert_span_tree, ...)"
         )
+    else:
+        yield f"waited {wait:g} s"

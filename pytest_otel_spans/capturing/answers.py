@@ -17,7 +17,7 @@ from pytest_otel_spans.text.render import counted, outline, path_text
 from pytest_otel_spans.tree import Forest, SpanNode
 
 _SHOWN: Final = 20
-_CLOSE_SLASH: Final = re.compile(r"(?<=[^\s/])(//?)(?=[^\s/])")
+_CLOSE_SLASH: Final = re.compile(r"(?:^|(?<=[^\s/]))(//?)(?=[^\s/])")
 _ALIKE: Final = 0.5  # from 0 to 1
 _RELATIONS: Final = {"child": "a child of", "descendant": "below", "root": "a root"}
 
@@ -48,12 +48,16 @@ def nothing_matches(selector: Selector, forest: Forest, why_empty: str) -> str:
     """
     if not forest.nodes:
         return f"0 spans match {selector!r}.\n\n{why_empty}"
-    closest = _closest(as_path(selector), forest)
-    return f"0 spans match {selector!r}{closest}\n\n{outline(forest)}"
+    return f"0 spans match {selector!r}{closest(selector, forest)}\n\n{outline(forest)}"
 
 
-def _closest(path: Path[SpanPattern], forest: Forest) -> str:
-    """Blame the first step after which nothing is left."""
+def closest(selector: Selector, forest: Forest) -> str:
+    """End a sentence that says that a selector finds nothing: blame the first step that does not.
+
+    Returns:
+        What comes closest, and a full stop; the full stop alone where every step finds something.
+    """
+    path = as_path(selector)
     for step, (axis, pattern) in enumerate(zip(path.axes, path.patterns, strict=True)):
         if select(forest, Path(path.axes[: step + 1], path.patterns[: step + 1])):
             continue
@@ -82,7 +86,7 @@ def _unspaced(pattern: SpanPattern, forest: Forest) -> str:
     """Say so where a name is a path but for the spaces."""
     if not isinstance(pattern.name, str):
         return ""
-    path = _CLOSE_SLASH.sub(r" \1 ", pattern.name)
+    path = _CLOSE_SLASH.sub(r" \1 ", pattern.name).lstrip()
     if path == pattern.name or not select(forest, path):
         return ""
     return f" A slash without spaces is a part of the name: separators need spaces, as in {path!r}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -40,3 +41,12 @@ class Chime:
         finally:
             with self._changing:
                 self._bells = tuple(other for other in self._bells if other is not bell)
+
+
+def on_event_loop() -> bool:
+    """Whether the calling thread runs an event loop, whose tasks stand still while it waits."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

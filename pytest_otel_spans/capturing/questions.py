@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from types import EllipsisType
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from pytest_otel_spans.capturing.answers import listed
-from pytest_otel_spans.capturing.chime import Chime
+from pytest_otel_spans.capturing.answers import closest, listed
+from pytest_otel_spans.capturing.chime import Chime, on_event_loop
 from pytest_otel_spans.capturing.habits import Habits
 from pytest_otel_spans.capturing.selection import Selection
 from pytest_otel_spans.explaining.report import unsaid
 from pytest_otel_spans.matching.match import match_roots
 from pytest_otel_spans.matching.path import Selector, as_path, select
-from pytest_otel_spans.patterns.expected import ChildPart, SpanPattern
-from pytest_otel_spans.patterns.groups import AnyOrder, Never, OneOf
+from pytest_otel_spans.patterns.expected import ChildPart
+from pytest_otel_spans.patterns.pattern import as_roots
 from pytest_otel_spans.registries.reading import RegistrySource
 from pytest_otel_spans.text.render import counted, outline
 from pytest_otel_spans.text.suggest import suggest
 from pytest_otel_spans.tree import Forest, Sighting, SpanNode, grow
-
-__all__ = ["Capture", "as_roots"]
 
 _BLOCKED = (
     "\nIt waited on the thread of a running event loop, where no task could go on meanwhile: "
@@ -164,9 +160,10 @@ class Capture(Habits, ABC):
         if not self.wait_until(is_there, timeout):
             found = self.all(selector)
             said = f"No span that {'ended' if ended else 'is open'} matched {selector!r}"
+            nearest = closest(selector, found.forest)
             state = f"\nNot ended:{listed(found.nodes)}" if found.count else ""
-            blocked = _BLOCKED.format(self.fixture) if _on_event_loop() else ""
-            self._fail(f"{said} within {timeout:g} s.{state}{blocked}")
+            blocked = _BLOCKED.format(self.fixture) if on_event_loop() else ""
+            self._fail(f"{said} within {timeout:g} s{nearest}{state}{blocked}")
         return self.all(selector)
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
@@ -257,23 +254,3 @@ class Capture(Habits, ABC):
     def _fail(self, sentence: str) -> None:
         __tracebackhide__ = True
         raise AssertionError(f"{sentence}\n\n{self.text()}")
-
-
-def as_roots(other: object) -> list[ChildPart] | None:
-    """Return the roots that a literal gives: a pattern, a group, or a list of them; else None."""
-    given = other if isinstance(other, list | tuple) else [other]
-    roots: list[ChildPart] = [
-        root
-        for root in given
-        if isinstance(root, SpanPattern | AnyOrder | OneOf | Never | str | EllipsisType)
-    ]
-    says_something = any(not isinstance(root, str | EllipsisType) for root in roots)
-    return roots if says_something and len(roots) == len(given) else None
-
-
-def _on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

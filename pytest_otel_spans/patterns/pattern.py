@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import EllipsisType
+from typing import Never as Nothing
+
 from pytest_otel_spans.patterns.expectations import Kind, checked_kind, checked_name
 from pytest_otel_spans.patterns.expected import (
     ChildPart,
@@ -30,6 +33,7 @@ __all__ = [
     "PatternLike",
     "SpanPattern",
     "any_order",
+    "as_roots",
     "literal",
     "never",
     "one_of",
@@ -37,7 +41,14 @@ __all__ = [
 ]
 
 
-def span(name: Name, /, *parts: Part, kind: Kind | None = None, only: bool = False) -> SpanPattern:
+def span(
+    name: Name,
+    /,
+    *parts: Part,
+    kind: Kind | None = None,
+    only: bool = False,
+    **others: Nothing,
+) -> SpanPattern:
     """Expect a span.
 
     Args:
@@ -47,6 +58,7 @@ def span(name: Name, /, *parts: Part, kind: Kind | None = None, only: bool = Fal
             means a leaf. `...` allows others anywhere among them.
         kind: The span kind, any if not given.
         only: Whether the attributes given are all that the span may have.
+        others: None; who looks for one is told how it is written.
 
     Raises:
         TypeError: Something else was given.
@@ -54,6 +66,11 @@ def span(name: Name, /, *parts: Part, kind: Kind | None = None, only: bool = Fal
     """
     __tracebackhide__ = True
     where = f"span({name!r})"
+    for key in others:
+        raise TypeError(
+            f"{where} takes no {key}=: attributes are a mapping and children patterns, as in "
+            f"span({name!r}, {{'key': 1}}, span('child')), all else is a verb, as in .ok()"
+        )
     body = body_of(parts, where)
     return SpanPattern(
         name=checked_name(name, "span()"),
@@ -106,3 +123,15 @@ def never(pattern: PatternLike, /) -> Never[SpanPattern]:
     """Expect no such span anywhere below the span whose part this is; among roots, anywhere."""
     __tracebackhide__ = True
     return Never((as_selector(pattern, "never()"),))
+
+
+def as_roots(other: object) -> list[ChildPart] | None:
+    """Return the roots that a literal gives: a pattern, a group, or a list of them; else None."""
+    given = other if isinstance(other, list | tuple) else [other]
+    roots: list[ChildPart] = [
+        root
+        for root in given
+        if isinstance(root, SpanPattern | AnyOrder | OneOf | Never | str | EllipsisType)
+    ]
+    says_something = any(not isinstance(root, str | EllipsisType) for root in roots)
+    return roots if says_something and len(roots) == len(given) else None

@@ -101,6 +101,8 @@ def test_what_holds_no_spans_is_refused() -> None:
         assert_span_tree("run", span("run"))  # type: ignore[arg-type]  # the point
     with pytest.raises(TypeError, match=r"come first, .* not span\('run'\)$"):
         assert_span_tree(span("run"), [])  # type: ignore[arg-type]  # the wrong way round
+    with pytest.raises(TypeError, match=r"come first, .* not span\('run'\)$"):
+        assert_span_tree(span("run"))  # type: ignore[arg-type]  # no spans at all
     with pytest.raises(TypeError, match=r"no list with span\('run'\) in it$"):
         assert_span_tree([span("run")], span("run"))  # type: ignore[list-item]  # the point
 

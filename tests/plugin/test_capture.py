@@ -611,15 +611,21 @@ def test_spans_of_many_threads_all_arrive_while_another_looks(spans: SpanCapture
 def test_wait_for_says_what_came_instead(tree: SpanCapture) -> None:
     tree_text = tree.text()
     with pytest.raises(AssertionError) as failed:
-        tree.wait_for("jobs", timeout=0)
+        tree.wait_for("run / tusk:t1", timeout=0)
 
     assert (
         str(failed.value)
         == f"""\
-No span that ended matched 'jobs' within 0 s.
+No span that ended matched 'run / tusk:t1' within 0 s; the closest name is 'task:t1'.
 
 {tree_text}"""
     )
+
+
+def test_wait_for_says_in_what_the_nearest_span_differs(tree: SpanCapture) -> None:
+    said = r"within 0 s; by its name it would be:\n  run/task:t1/call\n    model  - 'c'\n +\+ 'a'"
+    with pytest.raises(AssertionError, match=said):
+        tree.wait_for(span("call", {"model": "c"}), timeout=0)
 
 
 def test_wait_for_names_the_spans_that_have_not_ended(spans: SpanCapture) -> None:

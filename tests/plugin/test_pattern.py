@@ -173,6 +173,7 @@ LITERALS = [
     "span('a').ok().times(2, max=5).unfinished().as_('me')",
     "span('a').error(TimeoutError, match='30s').event('retry', {'n': int}).at_least(0)",
     "span('a').error().optional()",
+    "span('a').error('', match='')",
     "span('a').error('timeout').times(0)",
     "any_order(span('a'), never(span('b')), ...)",
     "one_of(any_order(span('a'), span('b')), span('c').times(3))",
@@ -249,6 +250,12 @@ MISTAKES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: span("a", None), TypeError, "span('a') cannot take None: a part is"),  # type: ignore[arg-type]
     (lambda: span("a", [span("b")]), TypeError, "unpack it with *, as in span('a', *children)"),  # type: ignore[arg-type]
     (lambda: span("a", {1: 2}), TypeError, "attribute keys that are texts, not 1"),  # type: ignore[dict-item]
+    (lambda: span("a", {"n": ...}), TypeError, "span('a') takes no ... for a value, as 'n' has"),
+    (
+        lambda: span("a", attributes={"n": 1}),  # type: ignore[arg-type]
+        TypeError,
+        "span('a') takes no attributes=: attributes are a mapping and children patterns, as in",
+    ),
     (lambda: span("a", kind="remote"), ValueError, "has no kind 'remote': a kind is one of"),  # type: ignore[arg-type]
     (lambda: span("a").times(-1), ValueError, ".times() takes 0 or more, not -1"),
     (lambda: span("a").times(True), TypeError, ".times() takes a whole number, not True"),
@@ -267,6 +274,16 @@ MISTAKES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: span("a").error(3), TypeError, ".error() takes an exception class or its name"),  # type: ignore[arg-type]
     (lambda: span("a").error(int), TypeError, ".error() takes an exception class or its name"),  # type: ignore[arg-type]
     (lambda: span("a").error(match=3), TypeError, ".error(match=...) takes a regular expr"),  # type: ignore[arg-type]
+    (
+        lambda: span("a").error(match=re.compile(b"a")),  # type: ignore[arg-type]
+        TypeError,
+        ".error(match=...) takes a regular expression, not re.compile(b'a')",
+    ),
+    (
+        lambda: span("a").error(match="f("),
+        ValueError,
+        ".error(match='f(') is no regular expression: missing ), unterminated subpattern",
+    ),
     (lambda: span("a").event(3), TypeError, ".event() takes a name"),  # type: ignore[arg-type]
     (lambda: span("a").as_(""), TypeError, ".as_() takes a name such as .as_('author')"),
     (lambda: span("a").never(span("b").times(2)), ValueError, "cannot have a count there"),

@@ -107,6 +107,13 @@ def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCaptu
                 "separators need spaces, as in 'run / call:b'."
             ),
         ),
+        (
+            "/run",
+            (
+                "; the closest name is 'run'. A slash without spaces is a part of the name: "
+                "separators need spaces, as in '/ run'."
+            ),
+        ),
         ("call:b / run", ": 1 span like 'run', none of them a child of 'call:b'."),
         ("call:b // call:a", ": 2 spans like 'call:a', none of them below 'call:b'."),
         ("/ call:a", ": 2 spans like 'call:a', none of them a root."),
@@ -119,6 +126,7 @@ def test_each_names_the_spans_that_do_not_fit(calls: Selection, spans: SpanCaptu
         "a slip",
         "nothing like it",
         "no spaces",
+        "no space after the first slash",
         "a child",
         "a descendant",
         "a root",

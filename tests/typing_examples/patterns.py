@@ -32,7 +32,7 @@ def names() -> None:
     span(b"task")  # type: ignore[arg-type]
     span(re.compile(b"task"))  # type: ignore[arg-type]
     span()  # type: ignore[call-arg]
-    span(name="task")  # type: ignore[call-arg]
+    span(name="task")  # type: ignore[arg-type, call-arg]
     literal(re.compile("a"))  # type: ignore[arg-type]
 
 
@@ -47,7 +47,7 @@ def parts() -> None:
     span("a", {1: "x"})  # type: ignore[dict-item]
     span("a", span("b") / "c")  # type: ignore[arg-type]
     span("a", kind="remote")  # type: ignore[arg-type]
-    span("a", children=[])  # type: ignore[call-arg]
+    span("a", children=[])  # type: ignore[arg-type]
 
 
 def values() -> None:
