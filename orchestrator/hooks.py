@@ -1,5 +1,6 @@
 """The notice board: whoever wants to know what happens is told, and cannot disturb the run."""
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Iterable, Iterator
@@ -43,18 +44,28 @@ class HookRegistry:
 
         A hook that raises is isolated: the next ones are told all the same, and its first failure
         is logged (the names of hook, exception and event; never what the event says). A
-        cancellation and a keyboard interrupt are nobody's failure and propagate.
+        cancellation of the run and a keyboard interrupt are nobody's failure and propagate; a
+        cancellation that the hook met by itself, in what it waited for, is one.
         """
         for listener in tuple(self._listeners):
             try:
                 told = listener.hook(event)
                 if inspect.isawaitable(told):
                     await told
+            except asyncio.CancelledError as error:
+                if _is_asked_to_stop():
+                    raise
+                _complain(listener, error, event)
             except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
                 _complain(listener, error, event)
 
 
-def _complain(listener: _Listener, error: Exception, event: Event) -> None:
+def _is_asked_to_stop() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _complain(listener: _Listener, error: BaseException, event: Event) -> None:
     if listener.is_faulty:
         return
     listener.is_faulty = True

@@ -18,6 +18,7 @@ async def run_by_readiness(plan: Plan, run: RunTask, *, concurrency: int) -> tup
 
     Raises:
         Exception: what `run` raised first; all other tasks are cancelled then.
+        RuntimeError: what a task waited for was cancelled, but not the task.
     """
     tasks = {task.id: task for task in plan.tasks}
     order = TopologicalSorter({task.id: task.depends_on for task in plan.tasks})
@@ -35,8 +36,7 @@ async def run_by_readiness(plan: Plan, run: RunTask, *, concurrency: int) -> tup
 
     async def work() -> None:
         while (task_id := await ready.get()) is not None:
-            task = tasks[task_id]
-            results[task_id] = await run(task, {need: results[need] for need in task.depends_on})
+            results[task_id] = await _done(run, tasks[task_id], results)
             order.done(task_id)
             announce()
 
@@ -49,3 +49,20 @@ async def run_by_readiness(plan: Plan, run: RunTask, *, concurrency: int) -> tup
         # A task that fails by accident ends the run; its siblings only echo the cancellation.
         raise failures.exceptions[0] from None
     return tuple(results[task.id] for task in plan.tasks)
+
+
+async def _done(run: RunTask, task: Task, results: Mapping[str, TaskResult]) -> TaskResult:
+    """The result of a task, or an exception that nobody overlooks.
+
+    A `TaskGroup` takes a worker that ends cancelled for one that is done, whoever cancelled what:
+    the others would wait for ever for the task to end.
+    """
+    worker = asyncio.current_task()
+    try:
+        return await run(task, {need: results[need] for need in task.depends_on})
+    except asyncio.CancelledError as stray:
+        if worker is None or worker.cancelling():
+            raise
+        raise RuntimeError(
+            f"What {task.id} waited for was cancelled, but not {task.id}."
+        ) from stray

@@ -73,13 +73,41 @@ async def test_a_failing_hook_is_still_called():
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("signal", [asyncio.CancelledError, KeyboardInterrupt])
-async def test_a_stop_is_not_taken_for_a_failure(signal):
+async def test_a_keyboard_interrupt_is_not_taken_for_a_failure():
     def stop(event: Event) -> None:
-        raise signal
+        raise KeyboardInterrupt
 
-    with pytest.raises(signal):
+    with pytest.raises(KeyboardInterrupt):
         await HookRegistry([stop]).emit(EVENT)
+
+
+async def test_a_cancellation_is_not_taken_for_the_failure_of_the_hook_that_is_waited_for():
+    is_waiting = asyncio.Event()
+
+    async def waiting(event: Event) -> None:
+        is_waiting.set()
+        await asyncio.Event().wait()
+
+    telling = asyncio.ensure_future(HookRegistry([waiting]).emit(EVENT))
+    await is_waiting.wait()
+    telling.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await telling
+
+
+async def test_what_a_hook_waited_for_may_be_cancelled_without_the_run(caplog):
+    heard: list[Event] = []
+    abandoned = asyncio.get_running_loop().create_future()
+    abandoned.cancel()
+
+    async def waiting(event: Event) -> None:
+        await abandoned
+
+    await HookRegistry([waiting, heard.append]).emit(EVENT)
+
+    assert heard == [EVENT]
+    assert "waiting raised CancelledError on ProjectStarted" in caplog.text
 
 
 async def test_a_listener_hears_only_what_happens_within_its_block():

@@ -108,3 +108,16 @@ async def test_cancellation_reaches_every_task_and_propagates():
     with pytest.raises(asyncio.CancelledError):
         await whole
     assert sorted(cancelled) == ["a", "b"]
+
+
+async def test_a_cancellation_of_what_a_task_waits_for_ends_the_run_instead_of_hanging_it():
+    plan = Plan(tasks=(task("a"), task("b", "a")))
+    abandoned = asyncio.get_running_loop().create_future()
+    abandoned.cancel()
+
+    async def run(one, _needed):
+        await abandoned
+        return done(one)
+
+    with pytest.raises(RuntimeError, match="What a waited for was cancelled, but not a"):
+        await asyncio.wait_for(run_by_readiness(plan, run, concurrency=2), timeout=5)
