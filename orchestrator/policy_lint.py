@@ -113,14 +113,24 @@ def _never_binding(policies: Sequence[Policy]) -> Iterator[str]:
 
 def _soft_in_vain(policies: Sequence[Policy], models: Sequence[ModelEntry]) -> Iterator[str]:
     allowed = _allowed(policies, models)
-    for policy in policies:
-        if policy.mode == "soft" and allowed:
-            breakers = [model for model in allowed if any(violations_of(policy, model))]
-            if len(breakers) == len(allowed):
-                yield (
-                    f"Policy {policy.name!r} is soft and has no effect: every model that may serve "
-                    "breaks it, and then all of them are kept."
-                )
+    if not allowed:
+        return
+    soft = [policy for policy in policies if policy.mode == "soft"]
+    breakers = {
+        policy.name: {model.id for model in allowed if any(violations_of(policy, model))}
+        for policy in soft
+    }
+    in_vain = [name for name, broken_by in breakers.items() if len(broken_by) == len(allowed)]
+    for name in in_vain:
+        yield (
+            f"Policy {name!r} is soft and has no effect: every model that may serve breaks it, "
+            "and then all of them are kept."
+        )
+    if not in_vain and len(set[str]().union(*breakers.values())) == len(allowed):
+        yield (
+            f"The soft policies {', '.join(map(repr, breakers))} have no effect together: every "
+            "model that may serve breaks one of them, and then all of them are kept."
+        )
 
 
 def _same_provider(policies: Sequence[Policy], models: Sequence[ModelEntry]) -> Iterator[str]:

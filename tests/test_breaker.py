@@ -261,6 +261,30 @@ async def test_a_server_that_says_when_to_come_back_is_taken_at_its_word() -> No
     assert clock.slept == [90]
 
 
+async def test_a_wait_that_a_server_asks_for_before_a_retry_keeps_nobody_away() -> None:
+    clock, recorder = ManualClock(), Recorder()
+    provider = ScriptedProvider(failing("server_error", retry_after_s=2), "hello")
+
+    await asked(door({"m": provider}, clock=clock, hook=recorder))
+
+    assert clock.slept == [2]
+    assert recorder.of(BreakerChanged) == []
+
+
+async def test_a_model_that_is_busy_when_it_is_tried_again_is_left_alone_for_longer() -> None:
+    clock = ManualClock()
+    breakers = Breakers(clock)
+    provider = ScriptedProvider(*[DOWN] * FAILURES_TO_OPEN, failing("rate_limit_exceeded"), "hello")
+
+    await failed(
+        door({"m": provider}, clock=clock, breakers=breakers, retries=ONCE), FAILURES_TO_OPEN
+    )
+    answer = await asked(door({"m": provider}, clock=clock, breakers=breakers))
+
+    assert answer.text == "hello"
+    assert clock.now == FIRST_REST_S + 2 * FIRST_REST_S
+
+
 # Waiting and passing on
 
 

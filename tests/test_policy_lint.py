@@ -94,6 +94,44 @@ def test_a_stricter_limit_below_a_looser_one_binds():
     assert lint(policies, [A, B]) == ()
 
 
+def test_a_limit_that_is_stated_twice_binds_once():
+    policies = [policy("org", max_latency_ms=300), policy("job", max_latency_ms=300)]
+
+    assert lint(policies, [A, B]) == (
+        warning(
+            "Policy 'job' limits max_latency_ms to 300 in vain: policy 'org' limits it to 300."
+        ),
+    )
+
+
+def test_what_nobody_bears_is_not_said_to_be_excluded():
+    # The command refuses such a name before anything is linted.
+    policies = [policy("org", blocked_models=["b"]), policy("job", allowed_models=["a", "nobody"])]
+
+    assert not any("nobody" in finding.sentence for finding in lint(policies, [A, B]))
+
+
+def test_where_hard_policies_leave_nobody_soft_ones_are_not_blamed():
+    policies = [policy("org", required_tags=["kind"]), policy("job", "soft", allowed_models=["a"])]
+
+    assert not any("soft" in finding.sentence for finding in lint(policies, [A, B]))
+
+
+def test_soft_policies_that_nobody_keeps_together_have_no_effect():
+    policies = [
+        policy("quick", "soft", allowed_models=["a"]),
+        policy("cheap", "soft", allowed_models=["b"]),
+    ]
+
+    assert lint(policies, [A, B]) == (
+        warning(
+            "The soft policies 'quick', 'cheap' have no effect together: every model that may "
+            "serve breaks one of them, and then all of them are kept."
+        ),
+    )
+    assert lint(policies[:1], [A, B]) == ()
+
+
 def test_a_soft_policy_that_everybody_breaks_has_no_effect():
     assert lint([policy(mode="soft", required_tags=["kind"])], [A, B]) == (
         warning(

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from orchestrator.api_clients import UnifiedClient
 from orchestrator.budget import Ledger
 from orchestrator.catalogue import Limits, ModelEntry
-from orchestrator.errors import ProviderError
+from orchestrator.errors import ProviderError, TimeExceeded
 from orchestrator.models import Answer, Prompt, Request, Usage
 from orchestrator.rate_limits import WINDOW_S, RateLimits
 from tests.fakes import (
     LoopClock,
+    ManualClock,
     ScriptedProvider,
     catalogue,
     door,
@@ -158,6 +159,21 @@ def test_the_wait_is_queueing_on_the_span_and_no_latency(exported: InMemorySpanE
     said = [dict(span.attributes or {}) for span in exported.get_finished_spans()]
     assert [each["orchestrator.queue_ms"] for each in said] == pytest.approx([0, 60_000])
     assert [each["latency_ms"] for each in said] == pytest.approx([0, 0])
+
+
+async def test_a_turn_that_comes_after_the_end_of_the_run_is_not_taken() -> None:
+    class Oversleeper(ManualClock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds + 5)
+
+    provider = Watched()
+    client = door({"m": provider}, entry(rpm=1), clock=Oversleeper(), max_time_s=62)
+
+    await asking(client)
+    with pytest.raises(TimeExceeded):
+        await asking(client)
+
+    assert len(provider.asked_at) == 1
 
 
 def test_first_come_is_first_served() -> None:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 
@@ -169,6 +170,19 @@ def test_what_was_measured_when_the_damage_is_found_is_kept_in_the_new_file(path
     store(path).add({"a": tally(3)})
 
     assert store(path).read()["a"].counts.calls == 3
+
+
+def test_what_sqlite_would_play_back_is_set_aside_with_the_damaged_file(path: Path) -> None:
+    store(path).add({"a": tally(2)})
+    with closing(sqlite3.connect(path, isolation_level=None)) as writing:
+        writing.execute("UPDATE tallies SET tally = 'no tally'")
+        writing.execute("BEGIN")
+        writing.execute("UPDATE tallies SET as_of_s = 1")
+
+        assert store(path).read() == {}
+
+        left = {each.name.removeprefix(path.name)[:9] for each in path.parent.iterdir()}
+        assert left == {".damaged-"}
 
 
 def test_a_new_file_is_not_set_aside_for_the_damage_of_the_one_before_it(path: Path) -> None:
