@@ -6,6 +6,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -129,15 +130,18 @@ def test_the_program_runs(tmp_path: Path) -> None:
     assert "run_project" in done.stderr
 
 
-def test_the_test_passes(tmp_path: Path) -> None:
+def test_the_test_of_spans_says_what_the_readme_shows(tmp_path: Path) -> None:
     [test] = [block for block in blocks("python") if "def test_" in block]
-    (tmp_path / "test_readme_block.py").write_text(test)
+    [said] = [block for block in blocks("text") if "SpanTreeMismatch" in block]
+    [command] = [line for line in README.splitlines() if line.startswith("pytest ")]
+    name = command.removeprefix("pytest ")
+    assert test.startswith(f"# {name}\n")
+    (tmp_path / name).write_text(test)
 
-    plugins = ("-p", "pytest_asyncio.plugin", "-p", "pytest_otel_spans.plugin")
-    done = run("-m", "pytest", "-q", "-o", "asyncio_mode=auto", *plugins, cwd=tmp_path)
+    done = run("-m", "pytest", name, "-p", "pytest_otel_spans.plugin", cwd=tmp_path)
 
-    assert done.returncode == 0, done.stdout
-    assert "1 passed" in done.stdout
+    assert textwrap.indent(said, "E       ") in done.stdout
+    assert "1 failed" in done.stdout
 
 
 def test_the_library_example_runs(tmp_path: Path) -> None:
