@@ -1,76 +1,19 @@
-"""What is said to models, in sections that can be told apart again."""
+"""What is said to models."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from itertools import takewhile
+from dataclasses import replace
 from textwrap import indent
 from types import MappingProxyType
 from typing import Final
 
 from orchestrator.answers import PLANNABLE_VALIDATORS, CritiqueAnswer, PlanAnswer, ScoreAnswer
 from orchestrator.models import TASK_TYPES, Attempt, Brief, Critique, Prompt, Task, Validation
+from orchestrator.sections import Heading, Section, abridged
 
 DRAFT_TOKENS: Final = 4096
 """The limit of a plan or a whole result; a judgement does with a prompt's default."""
 
 NO_INPUTS: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class Heading(StrEnum):
-    """The name of a section, as it is written and as it is looked for."""
-
-    PROJECT = "Project"
-    CRITERIA = "Criteria"
-    MOST_TASKS = "Most tasks"
-    TASK = "Task"
-    TASK_TYPE = "Task type"
-    INSTRUCTIONS = "Instructions"
-    OUTPUT_SCHEMA = "JSON Schema of the result"
-    INPUT = "Input"
-    PREVIOUS = "Previous attempt"
-    FAILED_CHECKS = "Failed checks"
-    CRITIQUE = "Critique"
-    DRAFT = "Draft"
-    PROBLEM = "Problem with your last answer"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """Material under a heading; it is fenced off, so whatever it says, it stays material."""
-
-    heading: Heading
-    text: str
-    label: str = ""
-    """Which one it is, where a heading comes more than once; kept on one line."""
-
-    def __str__(self) -> str:
-        tildes = max((len(run) for run in re.findall("~+", self.text)), default=0)
-        fence = "~" * max(3, tildes + 1)
-        label = f": {' '.join(self.label.split())}" if self.label else ""
-        return f"## {self.heading}{label}\n{fence}\n{self.text}\n{fence}\n"
-
-
-def sections(text: str) -> tuple[Section, ...]:
-    """The sections of a prompt's text, in order; what stands between them is left out."""
-    return tuple(_read(iter(text.split("\n"))))
-
-
-_HEADING: Final = re.compile(rf"## ({'|'.join(Heading)})(?:: (.+))?")
-_FENCE: Final = re.compile("~{3,}")
-
-
-def _read(lines: Iterator[str]) -> Iterator[Section]:
-    for line in lines:
-        heading = _HEADING.fullmatch(line)
-        if heading is None:
-            continue
-        fence = next(lines, "")
-        if not _FENCE.fullmatch(fence):
-            continue
-        material = "\n".join(takewhile(fence.__ne__, lines))
-        yield Section(heading=Heading(heading[1]), label=heading[2] or "", text=material)
 
 
 _MATERIAL: Final = (
@@ -206,23 +149,12 @@ def adjusted(prompt: Prompt, problem: str, *, is_too_long: bool) -> Prompt:
     Where it was too long, the longest of its material loses its middle.
     """
     section = Section(heading=Heading.PROBLEM, text=problem)
-    text = _abridged(prompt.text) if is_too_long else prompt.text
+    text = abridged(prompt.text) if is_too_long else prompt.text
     ending = (
         "\nNothing usable came of this question before. Answer it in another way now: only what it "
         "asks for, in the form it asks for, whole, and in half as many words.\n"
     )
     return replace(prompt, text=f"{text}\n{section}{ending}")
-
-
-def _abridged(text: str) -> str:
-    """The text without the middle of its longest section."""
-    longest = max(sections(text), key=lambda section: len(section.text), default=None)
-    if longest is None:
-        return text
-    kept = len(longest.text) // 4
-    left_out = len(longest.text) - 2 * kept
-    shorter = f"{longest.text[:kept]}\n[{left_out} characters are left out]\n{longest.text[-kept:]}"
-    return text.replace(str(longest), str(replace(longest, text=shorter)), 1)
 
 
 def _written(material: Iterable[Section], asked: str) -> str:

@@ -19,8 +19,8 @@ from orchestrator.models import Brief, Plan, Settings
 from orchestrator.planner import Planner, checked
 from orchestrator.policies import Policy, Rules
 from orchestrator.policy_engine import PolicyEngine
-from orchestrator.prompts import Heading, sections
 from orchestrator.routing import Router
+from orchestrator.sections import Heading, sections
 from orchestrator.telemetry import TelemetryCollector
 from tests.fakes import ScriptedProvider, catalogue, door, gate, model
 

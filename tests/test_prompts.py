@@ -14,7 +14,7 @@ from orchestrator.answers import (
     ScoreAnswer,
 )
 from orchestrator.models import Attempt, Brief, Critique, Prompt, Task, Validation
-from orchestrator.prompts import Heading, Section, sections
+from orchestrator.sections import Heading, Section, sections
 from orchestrator.validators import known
 
 BRIEF = Brief(project="Build a rate limiter library", criteria="token bucket, tested")

@@ -12,7 +12,7 @@ from orchestrator import structured
 from orchestrator.answers import CritiqueAnswer, PlanAnswer, ScoreAnswer
 from orchestrator.errors import InvalidOutput, ProviderError
 from orchestrator.models import Answer, Prompt, Usage
-from orchestrator.prompts import Heading, sections
+from orchestrator.sections import Heading, sections
 
 PROMPT = Prompt(system="You judge.", text="How good is it?", schema=ScoreAnswer)
 

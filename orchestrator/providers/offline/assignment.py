@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.prompts import Heading, Section, sections
 from orchestrator.providers.offline.kernel import kernel_for
 from orchestrator.providers.offline.subject import Kind, Subject, subject_of
 from orchestrator.providers.offline.words import phrases, says, stems
+from orchestrator.sections import Heading, Section, sections
 
 MOST_CRITERIA: Final = 16
 """More are not looked at: nobody reads a text with a section for each."""
