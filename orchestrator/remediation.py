@@ -95,7 +95,8 @@ def checked(plans: Mapping[str, Iterable[str]]) -> dict[str, RecoveryPlan]:
     """Plans as somebody gave them, if every step in them can help.
 
     Raises:
-        InputError: a trigger or a strategy does not exist, or one can do nothing about the other.
+        InputError: a trigger or a strategy does not exist, one can do nothing about the other, or
+            one comes after the end.
     """
     for trigger in plans:
         _refuse_unknown("trigger", trigger, DEFAULT_PLANS)
@@ -104,13 +105,20 @@ def checked(plans: Mapping[str, Iterable[str]]) -> dict[str, RecoveryPlan]:
 
 def _steps(trigger: str, plan: Iterable[str]) -> Iterator[Strategy]:
     useful = {name: name for name in STRATEGIES if can_help(name, trigger)}
+    is_over = False
     for name in plan:
         _refuse_unknown("strategy", name, STRATEGIES)
+        if is_over:
+            raise InputError(
+                f"After {trigger}, the strategy {name} is never reached: abort_task gives the task "
+                "up. Put abort_task last."
+            )
         if name not in useful:
             raise InputError(
                 f"After {trigger}, the strategy {name} can do nothing; "
                 f"what can help is {', '.join(useful)}."
             )
+        is_over = name == "abort_task"
         yield useful[name]
 
 

@@ -271,6 +271,13 @@ def test_every_default_plan_has_only_steps_that_can_help():
             ),
         ),
         (
+            {"timeout": ["abort_task", "fallback_model"]},
+            (
+                "After timeout, the strategy fallback_model is never reached: abort_task gives the "
+                "task up. Put abort_task last."
+            ),
+        ),
+        (
             {"low_score": ["skip_validator"]},
             (
                 "After low_score, the strategy skip_validator can do nothing; what can help is "
