@@ -1,5 +1,6 @@
 """What each vendor is sent, and how what it says is read, down to the names on the wire."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -294,6 +295,22 @@ async def test_a_base_url_may_have_a_path_and_name_the_version(
     assert server.heard[0].line == f"POST {line} HTTP/1.1"
 
 
+@each_protocol
+async def test_asking_a_proxy_for_the_way_is_no_departure(
+    wire: WireProtocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    departures: list[None] = []
+
+    async with loopback(answer_of("closed", status=502)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
+        async with wire.connected("https://vendor.invalid") as provider:
+            with pytest.raises(ProviderError, match=r"Cannot connect to vendor\.invalid, which"):
+                await provider.complete(wire.request(), departed=lambda: departures.append(None))
+
+    assert proxy.heard[0].line == "CONNECT vendor.invalid:443 HTTP/1.1"
+    assert departures == []
+
+
 # How tokens are counted
 
 
@@ -408,6 +425,17 @@ async def test_an_end_is_said_in_the_same_words_whoever_the_vendor_is(
     wire: WireProtocol, body: dict[str, Any], finish: str
 ) -> None:
     assert (await read(wire, body)).finish_reason == finish
+
+
+async def test_google_is_asked_once_even_where_its_sdk_would_go_on_by_itself() -> None:
+    body = of_google("CONTINUATION")
+    body["candidates"][0]["continuationToken"] = "bW9yZQ=="
+
+    async with loopback(answer_of(body)) as server, GOOGLE.connected(server.origin) as provider:
+        async with asyncio.timeout(10):  # else it would go on for ever
+            await provider.complete(GOOGLE.request())
+
+    assert len(server.heard) == 1
 
 
 async def test_a_new_reason_of_googles_to_stop_is_no_success(

@@ -183,7 +183,7 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
         if (refusal := self._refusal(error)) is not None:
             return refusals.refused(entry, refusal)
         match error if isinstance(error, httpx2.HTTPError) else error.__cause__:
-            case httpx2.ConnectError() | httpx2.ConnectTimeout():
+            case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.ProxyError():
                 return refusals.unreachable(entry, host)
             case httpx2.TimeoutException():
                 return refusals.timed_out(entry, timeout_s)
