@@ -52,6 +52,29 @@ def test_where_no_one_call_is_to_blame_a_model_is():
     ]
 
 
+def test_a_model_is_blamed_before_a_task_that_took_hardly_any_of_the_time_itself():
+    told = Story()
+    root = told.span("run_project", 0, 400)
+    for number in range(40):
+        start = 10 * number
+        task = told.span(f"task:t{number}", start, start + 10, root)
+        told.call("generate", start, start + (4 if number else 2), task)
+
+    assert told.text()[1] == "Time     40 % of the run (158 ms) went to gpt, in 40 calls"
+
+
+def test_a_task_is_blamed_before_a_model_whose_calls_took_less_together():
+    told = Story()
+    root = told.span("run_project", 0, 400)
+    for number in range(40):
+        task = told.span(f"task:t{number}", 10 * number, 10 * number + 10, root)
+        told.call("generate", 10 * number, 10 * number, task)
+
+    assert told.text()[1] == (
+        "Time     2 % of the run (10 ms) went to task:t0 itself, outside its calls"
+    )
+
+
 def test_the_answers_are_shorter_where_the_terminal_is_narrow(priced):
     assert priced.text(60)[1:3] == [
         "Time     25 % (200 ms): generate #1 by gpt-6.1-terra in t1",

@@ -92,13 +92,14 @@ def _most(amounts: Sequence[tuple[SpanRecord, Decimal]]) -> Blame | None:
     if not total:
         return None
     worst, most = max(amounts, key=lambda each: each[1])
-    if most / total >= _ONE_TO_BLAME or spans.MODEL not in worst.attributes:
-        return Blame(of=worst, amount=most, share=most / total)
+    alone = Blame(of=worst, amount=most, share=most / total)
     by_model: dict[str, list[tuple[SpanRecord, Decimal]]] = {}
     for span, amount in amounts:
         if spans.MODEL in span.attributes:
             by_model.setdefault(detail(span), []).append((span, amount))
-    its = max(by_model.values(), key=_sum)
+    its = max(by_model.values(), key=_sum, default=[])
+    if alone.share >= _ONE_TO_BLAME or _sum(its) <= most:
+        return alone
     of = max(its, key=lambda each: each[1])[0]
     return Blame(of=of, amount=_sum(its), share=_sum(its) / total, calls=len(its))
 
