@@ -149,7 +149,7 @@ async def test_every_span_of_a_cancelled_run_is_what_the_schema_says(traced: Spa
 
     async with stage(cast(ann=Script(generate=hang), bob=Script())) as orchestrator:
         run = asyncio.create_task(orchestrator.run_project("Make it", project_id="p1"))
-        await asyncio.wait_for(writing.wait(), timeout=10)
+        await asyncio.wait_for(writing.wait(), timeout=60)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run

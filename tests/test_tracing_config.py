@@ -223,7 +223,7 @@ def test_a_hosts_spans_go_to_an_endpoint_that_is_named_until_it_is_not(memory):
         configure_tracing(cfg, tracer_provider=provider)
         with traced_run("p1"):
             pass
-        assert shutdown_tracing(10)
+        assert shutdown_tracing(60)
         with provider.get_tracer("host").start_as_current_span("later"):
             pass
 

@@ -1,7 +1,6 @@
 """Endpoints that take no spans: no run waits for them, and one warning says what was lost."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.processes import ENVIRON, command, fresh
 from tests.receivers import EXPORTER_TELLS_WHY, http_receiver, receiver, refusing, silent
+from tests.stopwatch import Stopwatch
 
 TOLD_WHY = pytest.mark.skipif(
     not EXPORTER_TELLS_WHY, reason="this gRPC exporter is one that keeps the cause to itself"
@@ -35,7 +35,7 @@ def test_a_dead_endpoint_holds_the_process_no_longer_than_agreed(kind, path):
             unavailable = receiver(refuses=grpc.StatusCode.UNAVAILABLE)
             endpoint = stack.enter_context(unavailable).endpoint
         done = fresh(f"""
-            import atexit, time
+            from tests.stopwatch import Stopwatch
             configure_tracing(TracingConfig(
                 enabled=True, otlp_endpoint="http://{endpoint}{path}", flush_timeout_s={BOUND_S}
             ))
@@ -43,9 +43,9 @@ def test_a_dead_endpoint_holds_the_process_no_longer_than_agreed(kind, path):
                 for number in range(600):
                     with traced_task(f"t{{number}}", "writing"):
                         pass
-            started = time.monotonic()
-            lost = not shutdown_tracing()
-            print(lost, time.monotonic() - started)
+            with Stopwatch() as watch:
+                lost = not shutdown_tracing()
+            print(lost, watch.took_s)
             raise SystemExit(7)
         """)
 
@@ -58,8 +58,7 @@ def test_a_dead_endpoint_holds_the_process_no_longer_than_agreed(kind, path):
 
 
 def test_the_end_of_the_process_keeps_the_bound_by_itself():
-    with refusing() as endpoint:
-        started = time.monotonic()
+    with refusing() as endpoint, Stopwatch() as watch:
         done = fresh(f"""
             configure_tracing(TracingConfig(
                 enabled=True, otlp_endpoint="http://{endpoint}", flush_timeout_s={BOUND_S}
@@ -67,11 +66,10 @@ def test_the_end_of_the_process_keeps_the_bound_by_itself():
             with traced_run("p1"):
                 pass
         """)
-        took = time.monotonic() - started
 
     assert done.returncode == 0
     assert done.stderr.startswith("1 of 1 spans were lost")
-    assert took < BOUND_S + GRACE_S + START_S
+    assert watch.took_s < BOUND_S + GRACE_S + START_S
 
 
 def test_what_a_full_queue_drops_is_counted_and_said():
@@ -118,7 +116,7 @@ def told(process: "subprocess.Popen[str]", step: str) -> None:
 
 @pytest.mark.parametrize("returns", [True, False], ids=["it returns", "it stays away"])
 def test_an_endpoint_that_comes_and_goes_gets_what_it_was_there_for(returns):
-    bound = 20 if returns else BOUND_S
+    bound = 60 if returns else BOUND_S
     with ExitStack() as stack:
         with receiver() as first:
             endpoint = first.endpoint

@@ -29,7 +29,9 @@ def test_a_reconfiguration_delivers_what_the_old_one_held():
     with receiver() as first, receiver() as second:
         done = fresh(f"""
             for number, endpoint in enumerate(["{first.endpoint}", "{second.endpoint}"]):
-                configure_tracing(TracingConfig(enabled=True, otlp_endpoint="http://" + endpoint))
+                configure_tracing(TracingConfig(
+                    enabled=True, otlp_endpoint="http://" + endpoint, flush_timeout_s=60
+                ))
                 with traced_run(f"p{{number}}"):
                     pass
         """)
@@ -63,7 +65,7 @@ def test_http_protobuf_delivers_with_headers_and_compression():
             configure_tracing(TracingConfig(enabled=True))
             with traced_run("p1"), traced_task("t1", "writing"):
                 pass
-            print(shutdown_tracing())
+            print(shutdown_tracing(60))
             """,
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{server.endpoint}/api/public/otel",
             OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
@@ -99,7 +101,7 @@ def test_a_command_that_is_stopped_delivers_what_there_is(number):
         model.settimeout(60)
         with model.accept()[0]:  # it asks, and will never be answered
             process.send_signal(number)
-            _, stderr = process.communicate(timeout=30)
+            _, stderr = process.communicate(timeout=60)
 
     assert process.returncode == 130, stderr
     assert server.names == ["decompose", "llm_call:decompose", "policy_check", "run_project"]
@@ -146,7 +148,7 @@ def test_the_reason_of_a_loss_is_one_that_still_holds(caplog):
     for _ in range(3):
         provider.get_tracer("host").start_span("work").end()
         provider.force_flush()
-    assert delivery.close(5) == 2
+    assert delivery.close(60) == 2
 
     assert "(RuntimeError: in the end)." in caplog.text
 
@@ -169,7 +171,7 @@ def test_what_is_recorded_without_being_sampled_is_no_loss():
         with traced_run("p1") as root, traced_task("t1", "writing"):
             assert root.is_recording()
 
-        assert shutdown_tracing(10)
+        assert shutdown_tracing(60)
         assert server.spans == []
 
 
@@ -184,7 +186,7 @@ def test_what_a_receiver_refuses_of_a_batch_is_lost(kind):
             ))
             with traced_run("p1"), traced_task("t1", "writing"):
                 pass
-            print(shutdown_tracing())
+            print(shutdown_tracing(60))
         """)
 
     assert done.stdout.strip() == "False"

@@ -13,7 +13,7 @@ def test_a_forked_child_does_not_send_its_parents_spans_again():
                 pass
             child = os.fork()
             if not child:
-                print(shutdown_tracing())
+                print(shutdown_tracing(60))
                 raise SystemExit
             os.waitpid(child, 0)
         """)
@@ -32,9 +32,9 @@ def test_a_childs_spans_hang_under_the_span_that_it_was_forked_in():
                 if not child:
                     with traced_task("t1", "writing"), traced_llm_call("m", "generate"):
                         pass
-                    os._exit(0 if shutdown_tracing() else 1)
+                    os._exit(0 if shutdown_tracing(60) else 1)
                 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-            print(shutdown_tracing())
+            print(shutdown_tracing(60))
         """)
 
         assert done.stdout.split() == ["0", "True"], done.stderr
@@ -58,9 +58,9 @@ def test_a_child_of_a_process_that_has_delivered_delivers_too():
                 with traced_task("t2" if child else "t3", "writing"):
                     pass
                 if not child:
-                    os._exit(0 if shutdown_tracing() else 1)
+                    os._exit(0 if shutdown_tracing(60) else 1)
                 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-            print(shutdown_tracing())
+            print(shutdown_tracing(60))
         """)
 
         assert done.stdout.split() == ["0", "True"], done.stderr
@@ -73,7 +73,9 @@ def test_a_thread_pool_keeps_the_tree_when_it_is_handed_the_context():
         done = fresh(f"""
             from concurrent.futures import ThreadPoolExecutor
             from contextvars import copy_context
-            configure_tracing(TracingConfig(enabled=True, otlp_endpoint="http://{server.endpoint}"))
+            configure_tracing(TracingConfig(
+                enabled=True, otlp_endpoint="http://{server.endpoint}", flush_timeout_s=60
+            ))
 
             def work(number):
                 with traced_task(f"t{{number}}", "writing"), traced_llm_call("m", "generate"):

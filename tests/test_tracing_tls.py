@@ -60,7 +60,7 @@ def test_a_private_certificate_authority_is_trusted_where_the_environment_names_
     certificate, credentials = private_ca
     with receiver(tls=credentials) as server:
         done = fresh(
-            RUN_OVER_TLS.format(endpoint=server.endpoint, bound=10),
+            RUN_OVER_TLS.format(endpoint=server.endpoint, bound=60),
             OTEL_EXPORTER_OTLP_CERTIFICATE=str(certificate),
         )
 
