@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 import grpc
 import pytest
 
+from orchestrator.tracing.advice import advice_on
 from tests.processes import ENVIRON, command, fresh
 from tests.receivers import EXPORTER_TELLS_WHY, http_receiver, receiver, refusing, silent
 from tests.stopwatch import Stopwatch
@@ -196,3 +197,17 @@ def test_the_warning_says_what_to_do_where_that_is_known(kind, advice):
     # gRPC's own library, imported before we could silence it here, writes there too.
     (warning,) = [line for line in done.stderr.splitlines() if line.startswith("1 of 1 spans")]
     assert advice in warning
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "Error details: errors resolving h:4317: [field:hostname lookup error:Domain not found]",
+        "Error details: DNS resolution failed for h:4317: C-ares status is not ARES_SUCCESS",
+        "HTTPConnectionPool(host='h'): Max retries exceeded (Caused by NameResolutionError(…))",
+    ],
+    ids=["gRPC", "gRPC with c-ares", "HTTP"],
+)
+def test_a_host_without_an_address_is_a_mistake_in_the_endpoint(complaint):
+    # As the exporters have said it; to have them say it here would take a name server.
+    assert advice_on(complaint) == "its host has no address; correct the endpoint"

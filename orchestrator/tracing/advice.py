@@ -3,6 +3,7 @@
 from typing import Final
 
 _NOBODY: Final = "nobody listens there; start the receiver, or correct the endpoint"
+_NO_HOST: Final = "its host has no address; correct the endpoint"
 _CREDENTIALS: Final = "it refused the credentials; correct OTEL_EXPORTER_OTLP_HEADERS"
 _CERTIFICATE: Final = (
     "its certificate is not trusted; name its authority in OTEL_EXPORTER_OTLP_CERTIFICATE"
@@ -13,6 +14,9 @@ _NOT_HTTP: Final = "it speaks no HTTP; correct the port, or set OTEL_EXPORTER_OT
 _PATH: Final = "it has no such path; correct the endpoint, or OTEL_EXPORTER_OTLP_PROTOCOL"
 _SIGNS: Final = (
     ("Connection refused", _NOBODY),
+    ("errors resolving", _NO_HOST),
+    ("DNS resolution failed", _NO_HOST),
+    ("NameResolutionError", _NO_HOST),
     ("CERTIFICATE_VERIFY_FAILED", _CERTIFICATE),
     ("certificate verify failed", _CERTIFICATE),
     ("WRONG_VERSION_NUMBER", _NOT_TLS),
