@@ -91,6 +91,8 @@ def _parent_from_environment() -> Context | None:
         return None
     context = TraceContextTextMapPropagator().extract(carrier)
     caller = get_current_span(context).get_span_context()
-    if caller.is_valid and not caller.trace_flags.sampled:
+    if not caller.is_valid and "traceparent" in carrier:
+        _log.warning("TRACEPARENT names no span, so this run is a trace of its own.")
+    elif caller.is_valid and not caller.trace_flags.sampled:
         _log.warning("The caller's TRACEPARENT is not sampled, so this run is not either.")
     return context
