@@ -375,6 +375,20 @@ def test_what_the_package_logs_is_told_in_the_voice_of_the_command(
     assert capsys.readouterr().err == "orchestrator: 3 spans were lost\n"
 
 
+def test_what_opentelemetry_says_of_every_span_is_told_once_and_without_keys(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logging.getLogger("opentelemetry.attributes")
+    with saying_what_is_logged():
+        for _ in range(3):
+            log.warning("The attribute %s is dropped.", "sk-proj-0123456789abcdef")
+            log.info("Nobody needs to know.")
+
+    assert capsys.readouterr().err == (
+        "orchestrator: OpenTelemetry: The attribute [redacted] is dropped.\n"
+    )
+
+
 def test_tracing_without_the_extra_is_one_sentence(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from orchestrator.cli.arguments import PROGRAM
+from orchestrator.redaction import redact
+
+_TRACER: Final = "opentelemetry"
 
 
 def open_both() -> None:
@@ -31,18 +35,35 @@ def say(sentence: str) -> None:
 
 @contextmanager
 def saying_what_is_logged() -> Iterator[None]:
-    """Give what the package logs, while the block lasts, the same voice as everything else."""
-    log, handler = logging.getLogger(PROGRAM), _Voice()
-    log.addHandler(handler)
+    """Give what the package and OpenTelemetry log the same voice as everything else."""
+    ours, theirs = logging.getLogger(PROGRAM), logging.getLogger(_TRACER)
+    voice, once = _Voice(), _VoiceOfTracing()
+    ours.addHandler(voice)
+    theirs.addHandler(once)
     try:
         yield
     finally:
-        log.removeHandler(handler)
+        ours.removeHandler(voice)
+        theirs.removeHandler(once)
 
 
 class _Voice(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         say(record.getMessage())
+
+
+class _VoiceOfTracing(logging.Handler):
+    """Says once what OpenTelemetry says of every span, such as that a limit is reached."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sentence = redact(record.getMessage())
+        if sentence not in self._said:
+            self._said.add(sentence)
+            say(f"OpenTelemetry: {sentence}")
 
 
 def show(results: str) -> bool:
