@@ -11,7 +11,7 @@ from pytest_otel_spans.capturing.answers import listed, nothing_matches, unlike
 from pytest_otel_spans.matching.path import Selector, select
 from pytest_otel_spans.registries.account import check
 from pytest_otel_spans.registries.reading import RegistrySource
-from pytest_otel_spans.text.render import counted, outline
+from pytest_otel_spans.text.render import counted, outline, path_text, visible
 from pytest_otel_spans.tree import Forest, SpanNode
 
 _END, _INSTANT, _START = range(3)  # in this order at one time: spans that only touch do not overlap
@@ -91,7 +91,9 @@ class Selection:
         values = self.values(key)
         for node, value in zip(self.nodes, values, strict=True):
             if isinstance(value, bool) or not isinstance(value, int | float):
-                self._fail(f"{node.path} has {key}={value!r}, which is no number to add up.")
+                self._fail(
+                    f"{path_text(node)} has {visible(key)}={value!r}, which is no number to add up."
+                )
         return sum(values) if all(isinstance(one, int) for one in values) else math.fsum(values)
 
     def each(self, pattern: Selector) -> Selection:
@@ -133,7 +135,9 @@ class Selection:
         late = _late(self.nodes, other.nodes)
         if late:
             first = min(other.nodes, key=lambda node: node.order)
-            self._fail(f"{self._some(late)} had not ended when {first.path} started:{listed(late)}")
+            self._fail(
+                f"{self._some(late)} had not ended when {path_text(first)} started:{listed(late)}"
+            )
         return True
 
     def conforms_to(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pytest_otel_spans.matching.match import Conflict, Outcome, Place
 from pytest_otel_spans.patterns.shapes import value_key
-from pytest_otel_spans.text.render import path_text, value_text
+from pytest_otel_spans.text.render import path_text, value_text, visible
 
 __all__ = ["label_lines", "usual_values"]
 
@@ -26,7 +26,9 @@ def label_lines(outcome: Outcome) -> Iterator[str]:
         by_value = _by_value(conflict)
         yield f"same({conflict.label!r}) has {len(by_value):,} values:"
         for places in by_value.values():
-            shown = ", ".join(f"{path_text(one.node)} ({one.key})" for one in places[:_SHOWN])
+            shown = ", ".join(
+                f"{path_text(one.node)} ({visible(one.key)})" for one in places[:_SHOWN]
+            )
             more = f", and {len(places) - _SHOWN:,} more" if len(places) > _SHOWN else ""
             yield f"  {value_text(places[0].value)} at {shown}{more}"
 

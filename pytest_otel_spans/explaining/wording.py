@@ -15,7 +15,7 @@ from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.shapes import describe
 from pytest_otel_spans.patterns.values import absent, matches, same
-from pytest_otel_spans.text.render import name_text, path_text, value_text
+from pytest_otel_spans.text.render import name_text, path_text, value_text, visible
 from pytest_otel_spans.tree import Event, SpanNode
 
 __all__ = [
@@ -64,8 +64,9 @@ def two_sided(rows: Sequence[Row]) -> list[str]:
     usual = min(_WIDEST_KEY, max((len(row.title) for row in rows), default=0))
     lines: list[str] = []
     for row in rows:
-        width = max(usual, len(row.title))
-        lines.append(f"{row.title:<{width}}  - {row.expected}")
+        title = visible(row.title)
+        width = max(usual, len(title))
+        lines.append(f"{title:<{width}}  - {row.expected}")
         lines.append(f"{'':<{width}}  + {row.actual}")
     return lines
 
@@ -121,12 +122,14 @@ def _error(expected: ExpectedError) -> str:
 def _status_of(node: SpanNode) -> str:
     raised = [event.attributes for event in node.events if event.name == "exception"]
     told = [
-        f"{one.get('exception.type')}: {value_text(one.get('exception.message', ''))}"
+        f"{visible(str(one.get('exception.type')))}: {value_text(one.get('exception.message', ''))}"
         for one in raised
     ]
     description = node.status.description
     if not told:
-        told = [str(node.attributes[key]) for key in ("error.type",) if key in node.attributes]
+        told = [
+            visible(str(node.attributes[key])) for key in ("error.type",) if key in node.attributes
+        ]
         told += [value_text(description)] if description else []
     code = node.status.code
     if code == "error":

@@ -19,6 +19,7 @@ __all__ = [
     "remarks",
     "title",
     "value_text",
+    "visible",
 ]
 
 _LONGEST_VALUE: Final = 72
@@ -53,7 +54,7 @@ def _branches(forest: Forest) -> list[Branch]:
 
 
 def _branch(node: SpanNode, marks: list[str], children: tuple[Branch, ...]) -> Branch:
-    texts = [f"{key}={value_text(value)}" for key, value in node.attributes.items()]
+    texts = [f"{visible(key)}={value_text(value)}" for key, value in node.attributes.items()]
     inline = ", ".join(texts)
     line = [heading(node), *marks]
     if texts and len(inline) <= _ONE_LINE:
@@ -99,7 +100,7 @@ def remarks(node: SpanNode) -> tuple[str, ...]:
 
 def _event_text(event: Event) -> str:
     if event.name == "exception":
-        kind = event.attributes.get("exception.type", "")
+        kind = visible(str(event.attributes.get("exception.type", "")))
         message = event.attributes.get("exception.message", "")
         return f"! exception {kind}: {value_text(message)}" if message else f"! exception {kind}"
     return f"! {name_text(event.name)}{_braced(event.attributes)}"
@@ -111,7 +112,7 @@ def _link_text(link: Link) -> str:
 
 
 def _braced(attributes: Mapping[str, Any]) -> str:
-    inside = ", ".join(f"{key}={value_text(value)}" for key, value in attributes.items())
+    inside = ", ".join(f"{visible(key)}={value_text(value)}" for key, value in attributes.items())
     return f"  {{{inside}}}" if inside else ""
 
 
@@ -119,6 +120,11 @@ def name_text(name: str) -> str:
     """Write a name as it stands, in quotes where a reader could not tell where it ends."""
     plain = name.isprintable() and name == name.strip() and "  " not in name
     return name if name and plain else repr(name)
+
+
+def visible(text: str) -> str:
+    """Write a text as it stands, in quotes where it would break the line or steer a terminal."""
+    return text if text.isprintable() else repr(text)
 
 
 def value_text(value: object) -> str:
@@ -136,11 +142,11 @@ def path_text(node: SpanNode) -> str:
     """Write the path of a node, that of a very deep one with its middle left out."""
     steps = list(islice(node.lineage(), 3 * _STEPS_SHOWN + 1))
     if len(steps) <= 3 * _STEPS_SHOWN:
-        return node.path
+        return visible(node.path)
     above = list(node.lineage())[::-1]
     first, last = above[:_STEPS_SHOWN], above[-_STEPS_SHOWN:]
     between = f"… {len(above) - 2 * _STEPS_SHOWN:,} levels …"
-    return "/".join([*(one.step for one in first), between, *(one.step for one in last)])
+    return visible("/".join([*(one.step for one in first), between, *(one.step for one in last)]))
 
 
 def counted(number: int, noun: str) -> str:

@@ -13,6 +13,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AnyValue
 
+from pytest_otel_spans import SpanTreeMismatch, assert_span_tree, span
 from pytest_otel_spans.capturing.capture import SpanCapture
 from pytest_otel_spans.text.layout import Branch, draw
 from pytest_otel_spans.text.render import outline, path_text
@@ -94,11 +95,32 @@ def test_a_name_that_would_blur_the_line_is_quoted(spans: SpanCapture) -> None:
     assert names == ["''", "' a'", r"'two\nlines'", "'wide  gap'"]
 
 
+def test_nothing_in_a_span_breaks_a_line_or_steers_the_terminal(spans: SpanCapture) -> None:
+    with TRACER.start_as_current_span("SELECT *\nFROM t"):
+        query = TRACER.start_span("row", attributes={"k\n": "v\n", "\x1b[2J": 1})
+        query.add_event("exception", {"exception.type": "a\nb", "\x07": "\x07"})
+        query.end()
+
+    with pytest.raises(AssertionError) as failed:
+        spans.all("row").each(span("row", {"k\n": 1}))
+    with pytest.raises(SpanTreeMismatch) as mismatch:
+        assert_span_tree(spans, span("SELECT *", span("row", {"k\n": "w"}).error().never("x")))
+
+    for said in (str(failed.value), str(mismatch.value), spans.text()):
+        assert not [line for line in said.split("\n") if not line.isprintable()]
+    assert str(failed.value).splitlines()[1:4] == [
+        r"  'SELECT *\nFROM t/row'",
+        r"    'k\n'  - 1 (int)",
+        r"           + 'v\n' (str)",
+    ]
+    assert spans.text().splitlines()[1] == r"└─ row  {'k\n'='v\n', '\x1b[2J'=1}"
+
+
 def test_a_chain_of_20_000_is_drawn_without_drowning_in_margin(spans: SpanCapture) -> None:
     above = context.Context()
     for level in range(20_000):
-        span = TRACER.start_span(f"n{level}", context=above)
-        above = set_span_in_context(span, above)
+        one = TRACER.start_span(f"n{level}", context=above)
+        above = set_span_in_context(one, above)
     lines = outline(spans.forest).splitlines()
     assert len(lines) == 20_000
     assert max(map(len, lines)) < 150
