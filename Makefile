@@ -1,5 +1,5 @@
 # `make check` is what CI runs: what is green here is green there.
-.PHONY: install fix check lint types floors test thorough snap picture bench bench-peers
+.PHONY: install fix check lint types floors test thorough snap picture trouble bench bench-peers
 
 install:
 	python -m pip install -e '.[dev]'
@@ -35,6 +35,10 @@ snap:
 
 picture:
 	python docs/waterfall.py
+
+# Needs aimock, as the tests of providers do; see CONTRIBUTING.md.
+trouble:
+	python -m tests.trouble
 
 bench:
 	for script in benchmarks/*.py; do python $$script || exit 1; done
