@@ -189,7 +189,14 @@ class Orchestrator:
         """
         journal = Journal(self._shelf().read(project_id), replays=True)
         began = journal.history.began
-        house = replace(self._house, settings=began.settings, budget=Budget())
+        # What was measured since, or judged slow by it, must not change what is told.
+        house = replace(
+            self._house,
+            settings=began.settings,
+            budget=Budget(),
+            telemetry=TelemetryCollector(),
+            audit=None,
+        )
         return await self._run(project_id, began.brief, house, journal)
 
     def stream(
@@ -258,7 +265,9 @@ class Orchestrator:
         journal.note(
             Settled(status=state.status, failure=state.failure, duration_s=state.duration_s)
         )
-        await self.hooks.emit(ProjectCompleted(project_id=state.project_id, state=state))
+        await self.hooks.emit(
+            ProjectCompleted(project_id=state.project_id, state=state, is_retold=journal.replays)
+        )
 
     def _journal(self, project_id: str) -> Journal:
         """The journal of a project that begins; one that keeps nothing where there is no place."""

@@ -29,6 +29,14 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Countable(Event):
+    """Something that is counted, once."""
+
+    is_retold: bool = False
+    """The journal tells it again: nothing was asked, paid, measured or decided anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectStarted(Event):
     """A run began."""
 
@@ -87,7 +95,7 @@ class CallStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallCompleted(Event):
+class CallCompleted(Countable):
     """A logical call ended, well (`error_type` None) or not, with all its attempts."""
 
     call_type: CallType
@@ -99,12 +107,10 @@ class CallCompleted(Event):
     latency_ms: float
     attempts: int
     error_type: str | None = None
-    is_retold: bool = False
-    """The journal answered: nothing was asked, and nothing is paid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyDecided(Event):
+class PolicyDecided(Countable):
     """Policies judged a selection; `task_id` is None while planning."""
 
     role: Role
@@ -119,7 +125,7 @@ class PolicyDecided(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerChanged(Event):
+class BreakerChanged(Countable):
     """A model that keeps failing is left alone, tried again, or back."""
 
     provider: str
@@ -138,7 +144,7 @@ class ProviderDisabled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ValidationMade(Event):
+class ValidationMade(Countable):
     """A hard validator was held against an iteration's output; its report is content."""
 
     task_id: str
@@ -146,7 +152,7 @@ class ValidationMade(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptScored(Event):
+class AttemptScored(Countable):
     """An iteration was judged."""
 
     task_id: str
@@ -156,7 +162,7 @@ class AttemptScored(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemediationTried(Event):
+class RemediationTried(Countable):
     """A recovery was tried."""
 
     task_id: str
@@ -166,12 +172,10 @@ class RemediationTried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCompleted(Event):
+class TaskCompleted(Countable):
     """A task ended, however it ended."""
 
     result: TaskResult
-    is_retold: bool = False
-    """An earlier run of the project has done it, and told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +187,7 @@ class BudgetThresholdPassed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectCompleted(Event):
+class ProjectCompleted(Countable):
     """The last event of every run, also of a cancelled one."""
 
     state: ProjectState

@@ -29,9 +29,15 @@ class Inspector:
         shop, task = self._shop, self._task
         made = list[Validation]()
         for name in task.validators:
-            made.append(await self._verdict(name, output, iteration))
+            kept = shop.journal.check(task.id, iteration, name)
+            made.append(await self._verdict(name, output, iteration, kept))
             await shop.hooks.emit(
-                ValidationMade(project_id=shop.project_id, task_id=task.id, validation=made[-1])
+                ValidationMade(
+                    project_id=shop.project_id,
+                    task_id=task.id,
+                    validation=made[-1],
+                    is_retold=kept is not None,
+                )
             )
         return tuple(made)
 
@@ -40,10 +46,11 @@ class Inspector:
         skippable = self._shop.settings.skippable
         return all(check.validator in skippable for check in attempt.refusals)
 
-    async def _verdict(self, name: str, output: str, iteration: int) -> Validation:
+    async def _verdict(
+        self, name: str, output: str, iteration: int, kept: Validation | None
+    ) -> Validation:
         """A validator's, or the one that it gave an earlier run at this place."""
         shop, task = self._shop, self._task
-        kept = shop.journal.check(task.id, iteration, name)
         if kept is not None:
             return told_again(kept)
         specimen = Specimen(

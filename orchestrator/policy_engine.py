@@ -52,6 +52,7 @@ class PolicyEngine:
         hooks: told of every verdict.
         telemetry: what is known of each model.
         audit: where every verdict is kept; None: nowhere.
+        replays: verdicts are those of an earlier run, told again.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class PolicyEngine:
         hooks: HookRegistry,
         telemetry: TelemetryCollector,
         audit: AuditLog | None = None,
+        replays: bool = False,
     ) -> None:
         self._audit = audit
+        self._replays = replays
         self._policies = tuple(policies)
         self._project_id = project_id
         self._hooks = hooks
@@ -140,6 +143,7 @@ class PolicyEngine:
             candidates=tuple(model.id for model in candidates),
             allowed=tuple(model.id for model in verdict.allowed),
             violations=verdict.violations,
+            is_retold=self._replays,
         )
         if self._audit is not None:
             self._audit.keep(decided)

@@ -136,6 +136,7 @@ class RemediationEngine:
         project_id: Whose run it is.
         hooks: told of every try.
         plans: by trigger; what they do not name has its default plan.
+        has_told: whether the journal told what a task came to last, by its id.
     """
 
     def __init__(
@@ -144,8 +145,10 @@ class RemediationEngine:
         project_id: str,
         hooks: HookRegistry,
         plans: Mapping[str, RecoveryPlan] = DEFAULT_PLANS,
+        has_told: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._project_id = project_id
+        self._has_told = has_told
         self._hooks = hooks
         self._plans = {**DEFAULT_PLANS, **plans}
 
@@ -190,6 +193,7 @@ class RemediationEngine:
                     strategy=strategy,
                     trigger=trigger,
                     success=result is not None,
+                    is_retold=self._has_told(task_id),
                 )
             )
             if result is not None or strategy == "abort_task":

@@ -124,7 +124,7 @@ class Run:
             TaskCompleted(
                 project_id=self._shop.project_id,
                 result=result,
-                is_retold=task.id in self._done_before,
+                is_retold=self._journal.replays or task.id in self._done_before,
             )
         )
         return result

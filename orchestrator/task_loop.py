@@ -161,6 +161,7 @@ class TaskLoop:
                 iteration=attempt.iteration,
                 model=attempt.author,
                 score=attempt.score,
+                is_retold=self._shop.journal.has_told(self._task.id),
             )
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from orchestrator.events import AttemptScored, CallCompleted, Event, ProjectCompleted
+from orchestrator.events import AttemptScored, CallCompleted, Event
 from orchestrator.models import CallType
 from orchestrator.tallies import Counts, Tally, moving_average, p95
 
@@ -55,7 +55,6 @@ class TelemetryCollector:
         self._now = now
         self._known = dict(past)
         self._fresh: dict[str, Tally] = {}
-        self._retold: set[tuple[str, str | None]] = set()
         self._profiles: dict[str, tuple[Counts, Profile]] = {}
         """Each with the counts that it was made from: whoever chooses asks again and again."""
 
@@ -65,17 +64,13 @@ class TelemetryCollector:
         What the journal tells again was measured when it happened, and a call for which nobody was
         asked, or which was cancelled, says nothing of its model.
         """
-        if isinstance(event, CallCompleted):
-            if event.call_type == "evaluate":
-                place = (event.project_id, event.task_id)
-                (self._retold.add if event.is_retold else self._retold.discard)(place)
-            if event.attempts and not event.is_retold and event.error_type != CANCELLED:
+        match event:
+            case CallCompleted(is_retold=True) | AttemptScored(is_retold=True):
+                return
+            case CallCompleted() if event.attempts and event.error_type != CANCELLED:
                 self._add(event.model, *_measured(event))
-        elif isinstance(event, AttemptScored) and self._is_new(event):
-            self._add(event.model, Counts(scores=1, score_sum=event.score), [])
-        elif isinstance(event, ProjectCompleted):
-            # Else it would grow for as long as the orchestrator takes runs up.
-            self._retold = {place for place in self._retold if place[0] != event.project_id}
+            case AttemptScored():
+                self._add(event.model, Counts(scores=1, score_sum=event.score), [])
 
     def profile(self, model_id: str) -> Profile:
         """What is known of this model so far; of a stranger, nothing."""
@@ -92,9 +87,6 @@ class TelemetryCollector:
         """What was measured since this was last asked, by model id."""
         fresh, self._fresh = self._fresh, {}
         return fresh
-
-    def _is_new(self, scored: AttemptScored) -> bool:
-        return (scored.project_id, scored.task_id) not in self._retold
 
     def _add(self, model_id: str, counts: Counts, latencies_ms: list[float]) -> None:
         now_s = self._now()

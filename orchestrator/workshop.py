@@ -87,6 +87,7 @@ def open_workshop(house: House, project_id: str, brief: Brief, journal: Journal)
         hooks=house.hooks,
         telemetry=house.telemetry,
         audit=house.audit,
+        replays=journal.replays,
     )
     return Workshop(
         project_id=project_id,
@@ -120,7 +121,10 @@ def open_workshop(house: House, project_id: str, brief: Brief, journal: Journal)
             journal,
         ),
         remediation=RemediationEngine(
-            project_id=project_id, hooks=house.hooks, plans=house.settings.remediation
+            project_id=project_id,
+            hooks=house.hooks,
+            plans=house.settings.remediation,
+            has_told=journal.has_told,
         ),
         hooks=house.hooks,
         settings=house.settings,

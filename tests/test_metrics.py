@@ -125,7 +125,7 @@ async def test_a_run_is_counted_as_it_was(tmp_path):
 def test_decisions_are_counted_by_what_came_of_them():
     meter = Meter()
     validation = Validation(validator="pytest", outcome="unverified")
-    told = {"project_id": "p1", "task_id": "t1"}
+    told: dict[str, Any] = {"project_id": "p1", "task_id": "t1"}
 
     meter(events.ValidationMade(validation=validation, **told))
     meter(events.RemediationTried(strategy="auto_retry", trigger="timeout", success=False, **told))

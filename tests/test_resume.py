@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from orchestrator.audit import FILE_NAME
 from orchestrator.budget import Budget
 from orchestrator.engine import Orchestrator
 from orchestrator.errors import InputError, ProviderError
-from orchestrator.events import CallCompleted, Event, ProjectCompleted
+from orchestrator.events import CallCompleted, Event, ProjectCompleted, RemediationTried
 from orchestrator.journal import Shelf
-from orchestrator.models import ProjectState, Request, RunStatus, Settings, TaskStatus
+from orchestrator.metrics import Meter
+from orchestrator.models import ProjectState, Request, RunStatus, Settings, TaskStatus, Usage
 from orchestrator.policies import Policy, Rules
 from orchestrator.routing import GreedyBackend
 from pytest_otel_spans import SpanCapture, SpanNode, span
@@ -25,6 +27,7 @@ CHAIN = plan(("a", []), ("b", ["a"]), ("c", []))
 DOWN = ProviderError("Down.", code="server_error", retryable=False, status_code=500)
 CALLS = 21
 """What the whole run takes: a plan, two iterations of two tasks, and one of the task between."""
+SCORES = 5
 
 
 def a_cast() -> dict[str, ScriptedProvider]:
@@ -363,6 +366,81 @@ async def test_a_replay_asks_nobody_and_comes_to_the_same(
     assert state == expected
     assert requests(models) == 0
     assert {each.kind for each in traced.all("llm_call:*")} == {"internal"}
+
+
+async def test_a_replay_counts_nothing_and_keeps_no_verdict(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {
+        "policies": (Policy(name="any", mode="monitor", rules=Rules(blocked_models=("bob",))),),
+        "settings": Settings(max_iterations=1, threshold=0.95, validators={"writing": ("length",)}),
+        "state_dir": tmp_path,
+    }
+    made, told, known = Meter(), Meter(), Recorder()
+    async with stage(a_cast(), hooks=[made], **facts) as orchestrator:
+        await orchestrator.run_project("Make it", project_id="p1")
+    audit = (tmp_path / FILE_NAME).read_bytes()
+
+    async with stage(a_cast(), hooks=[told, known], **facts) as orchestrator:
+        before = {each: orchestrator.telemetry.profile(each) for each in ("ann", "bob")}
+        await orchestrator.replay_project("p1")
+        after = {each: orchestrator.telemetry.profile(each) for each in ("ann", "bob")}
+
+    counted = {
+        "runs",
+        "tasks",
+        "llm_calls",
+        "attempt_score",
+        "validations",
+        "remediations",
+        "policy_decisions",
+    }
+    assert {f"orchestrator_{name}" for name in counted} <= counts(made).keys()
+    assert known.of(RemediationTried)
+    assert counts(told) == {}
+    assert after == before
+    assert (tmp_path / FILE_NAME).read_bytes() == audit
+
+
+async def test_a_replay_is_not_changed_by_what_was_measured_since(tmp_path: Path) -> None:
+    quick = Policy(name="quick", rules=Rules(max_latency_ms=100))
+    async with stage(a_cast(), state_dir=tmp_path, policies=(quick,)) as orchestrator:
+        expected = await orchestrator.run_project("Make it", project_id="p1")
+        for model in ("ann", "bob") * 50:
+            orchestrator.telemetry(slow(model))
+
+        assert await orchestrator.replay_project("p1") == expected
+
+
+@pytest.mark.parametrize("after", range(1, CALLS, 2))
+async def test_scores_that_are_told_again_are_counted_once(tmp_path: Path, after: int) -> None:
+    meter, settings = Meter(), Settings(concurrency=1)
+    await broken_off(tmp_path, after, hooks=[meter], settings=settings)
+    models = a_cast()
+    await resumed(tmp_path, models, hooks=[meter], settings=settings)
+
+    scores = next(each for each in meter.families() if each.name == "orchestrator_attempt_score")
+    assert sum(sample.buckets[-1] for sample in scores.samples) == SCORES
+
+
+def counts(meter: Meter) -> dict[str, float]:
+    return {
+        family.name: sum(sample.value for sample in family.samples)
+        for family in meter.families()
+        if family.samples
+    }
+
+
+def slow(model: str) -> CallCompleted:
+    return CallCompleted(
+        project_id="another",
+        call_type="generate",
+        model=model,
+        provider=f"{model}_inc",
+        task_id="t1",
+        usage=Usage(),
+        cost_usd=Decimal(0),
+        latency_ms=9_000,
+        attempts=1,
+    )
 
 
 async def test_a_replays_spans_are_the_same_every_time(traced: SpanCapture, tmp_path: Path) -> None:

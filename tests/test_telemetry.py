@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from orchestrator.events import AttemptScored, CallCompleted, CallStarted, ProjectCompleted
-from orchestrator.models import Brief, ProjectState, RunStatus, Usage
+from orchestrator.events import AttemptScored, CallCompleted, CallStarted
+from orchestrator.models import Usage
 from orchestrator.tallies import HALF_LIFE_S, LATENCY_WINDOW
 from orchestrator.telemetry import Profile, TelemetryCollector
 
@@ -35,8 +35,10 @@ def completed(
     )
 
 
-def scored(score, model="a"):
-    return AttemptScored(project_id="p", task_id="t1", iteration=1, model=model, score=score)
+def scored(score, model="a", *, is_retold=False):
+    return AttemptScored(
+        project_id="p", task_id="t1", iteration=1, model=model, score=score, is_retold=is_retold
+    )
 
 
 def fed(*events, now=lambda: 0.0):
@@ -125,26 +127,9 @@ def test_a_call_that_says_nothing_of_its_model_is_not_counted(event):
 
 
 def test_the_score_of_an_attempt_that_the_journal_tells_again_counts_once():
-    telemetry = fed(
-        completed(call_type="evaluate", is_retold=True),
-        scored(0.1),
-        completed(call_type="evaluate"),
-        scored(0.9),
-    )
+    telemetry = fed(scored(0.1, is_retold=True), scored(0.9))
 
     assert (telemetry.profile("a").scores, telemetry.profile("a").quality) == (1, 0.9)
-
-
-def test_what_was_told_again_is_forgotten_with_its_run():
-    """Whoever takes runs up for weeks must not remember every one of them."""
-    state = ProjectState(project_id="p", brief=Brief(project="Make it"), status=RunStatus.SUCCESS)
-    telemetry = fed(
-        completed(call_type="evaluate", is_retold=True),
-        ProjectCompleted(project_id="p", state=state),
-        scored(0.9),
-    )
-
-    assert telemetry.profile("a").scores == 1
 
 
 def test_what_a_model_costs_is_told_by_what_it_wrote():

@@ -44,6 +44,7 @@ class Journal:
         self._choices = _queues(self.history.choices)
         self._checks = _queues(self.history.checks)
         self._ended = Counter[Place]()
+        self._told_last = set[Place]()
         self._to_tell = Counter[Place]()
         self._untold: defaultdict[Place, Decimal] = defaultdict(Decimal)
         for outcome in chain.from_iterable(self.history.outcomes.values()):
@@ -98,6 +99,7 @@ class Journal:
             self._untold[outcome.task_id] -= outcome.cost_usd
             self._to_tell[outcome.task_id] -= 1
             self.ended(outcome.task_id)
+            self._told_last.add(outcome.task_id)
             return outcome
         if self.replays:
             raise NotInJournal("The journal ends here: nothing that comes next is in it.")
@@ -117,6 +119,10 @@ class Journal:
         """Whether this run is still where an earlier one has been."""
         return self._to_tell[task_id] > 0
 
+    def has_told(self, task_id: Place) -> bool:
+        """Whether the last call of the task was told, so that what came of it is no news."""
+        return task_id in self._told_last
+
     def place(self, task_id: Place) -> int:
         """How many calls of the task have ended, told ones included."""
         return self._ended[task_id]
@@ -124,6 +130,7 @@ class Journal:
     def ended(self, task_id: Place) -> None:
         """Count a call of the task that has ended, well or not."""
         self._ended[task_id] += 1
+        self._told_last.discard(task_id)
 
     def check(self, task_id: str, iteration: int, validator: str) -> Validation | None:
         """A validator's verdict there, told once; None: it has to be asked."""

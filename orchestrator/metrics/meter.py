@@ -79,9 +79,19 @@ class Meter:
         Raises:
             Exception: what an exporter raises; the others are given the figures all the same.
         """
+        if isinstance(event, events.Countable) and not event.is_retold:
+            self._count(event)
+        is_settled = isinstance(event, events.ProjectCompleted)
+        is_worth_it = isinstance(event, events.CallCompleted | events.TaskCompleted)
+        if is_settled or (is_worth_it and self._clock.monotonic() >= self._rests_until):
+            self._export(is_settled=is_settled)
+
+    def families(self) -> tuple[Family, ...]:
+        """All figures so far."""
+        return tuple(tally.family() for tally in self._tallies.values())
+
+    def _count(self, event: events.Countable) -> None:
         match event:
-            case events.CallCompleted(is_retold=True) | events.TaskCompleted(is_retold=True):
-                return  # it was counted when it was so
             case events.CallCompleted():
                 self._call(event)
             case events.TaskCompleted(result=result):
@@ -89,29 +99,6 @@ class Meter:
             case events.ProjectCompleted(state=state):
                 self._add(RUNS, state.status.value)
                 self._measure(RUN_SECONDS, state.duration_s)
-            case _:
-                self._decision(event)
-                return
-        is_settled = isinstance(event, events.ProjectCompleted)
-        if is_settled or self._clock.monotonic() >= self._rests_until:
-            self._export(is_settled=is_settled)
-
-    def families(self) -> tuple[Family, ...]:
-        """All figures so far."""
-        return tuple(tally.family() for tally in self._tallies.values())
-
-    def _call(self, call: events.CallCompleted) -> None:
-        who = (call.model, call.provider, call.call_type)
-        self._add(CALLS, *who, call.error_type or "ok")
-        self._add(REQUESTS, *who, amount=call.attempts)
-        self._add(COST, *who, amount=float(call.cost_usd))
-        self._add(TOKENS, *who, "input", amount=call.usage.input_tokens)
-        self._add(TOKENS, *who, "output", amount=call.usage.output_tokens)
-        if call.attempts:  # what was never asked took no time
-            self._measure(CALL_SECONDS, call.latency_ms / 1000, *who)
-
-    def _decision(self, event: events.Event) -> None:
-        match event:
             case events.AttemptScored():
                 self._measure(SCORES, event.score, event.model)
             case events.ValidationMade(validation=made):
@@ -123,6 +110,16 @@ class Meter:
                 self._add(POLICIES, event.operation, "allowed" if event.allowed else "refused")
             case events.BreakerChanged():
                 self._add(BREAKERS, event.model, event.provider, event.to_state)
+
+    def _call(self, call: events.CallCompleted) -> None:
+        who = (call.model, call.provider, call.call_type)
+        self._add(CALLS, *who, call.error_type or "ok")
+        self._add(REQUESTS, *who, amount=call.attempts)
+        self._add(COST, *who, amount=float(call.cost_usd))
+        self._add(TOKENS, *who, "input", amount=call.usage.input_tokens)
+        self._add(TOKENS, *who, "output", amount=call.usage.output_tokens)
+        if call.attempts:  # what was never asked took no time
+            self._measure(CALL_SECONDS, call.latency_ms / 1000, *who)
 
     def _add(self, family: Family, *labels: str, amount: float = 1) -> None:
         self._tallies[family.name].add(labels, amount)
