@@ -71,6 +71,17 @@ def test_a_child_that_starts_during_the_next_test_belongs_to_its_parents_test() 
     assert names(b) == []
 
 
+def test_children_find_their_parents_test_among_many_spans() -> None:
+    with running("a") as a:
+        parents = [TRACER.start_span(f"parent {number}") for number in range(20)]
+    with running("b") as b:
+        for parent in parents:
+            TRACER.start_span("child", context=trace.set_span_in_context(parent)).end()
+
+    assert [[child.name for child in root.children] for root in a.roots] == [["child"]] * 20
+    assert names(b) == []
+
+
 def test_a_grandchild_under_a_remote_parent_stays_with_its_parents_test() -> None:
     header = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
     remote = TraceContextTextMapPropagator().extract(header)
