@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         one_of,
         span,
     )
-    from pytest_otel_spans.patterns.values import absent, json_value, maybe, same
+    from pytest_otel_spans.patterns.words import absent, json_value, maybe, same
     from pytest_otel_spans.receiving.otlp import OtlpCapture
     from pytest_otel_spans.registries.account import SpanSchemaMismatch
     from pytest_otel_spans.snapshots.extension import SpanSnapshot
@@ -56,7 +56,7 @@ _ROOMS = {
     "receiving.otlp": ("OtlpCapture",),
     "registries.account": ("SpanSchemaMismatch",),
     "snapshots.extension": ("SpanSnapshot",),
-    "patterns.values": ("absent", "json_value", "maybe", "same"),
+    "patterns.words": ("absent", "json_value", "maybe", "same"),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -10,7 +10,8 @@ from itertools import takewhile
 from typing import Any, Final
 
 from pytest_otel_spans.patterns.shapes import describe, family
-from pytest_otel_spans.patterns.values import Indecision, absent, json_value, matches, trouble
+from pytest_otel_spans.patterns.values import Indecision, matches, trouble
+from pytest_otel_spans.patterns.words import absent, json_value
 from pytest_otel_spans.text.render import value_text
 
 __all__ = ["contrast"]

@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from pytest_otel_spans.matching.facts import Difference
-from pytest_otel_spans.patterns.values import absent, matches, same
+from pytest_otel_spans.patterns.values import matches
+from pytest_otel_spans.patterns.words import absent, same
 
 __all__ = ["SLIP", "Renamed", "joined"]
 

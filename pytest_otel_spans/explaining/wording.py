@@ -14,7 +14,8 @@ from pytest_otel_spans.patterns.expectations import ExpectedError, ExpectedEvent
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.shapes import describe
-from pytest_otel_spans.patterns.values import absent, matches, same
+from pytest_otel_spans.patterns.values import matches
+from pytest_otel_spans.patterns.words import absent, same
 from pytest_otel_spans.text.render import name_text, path_text, value_text, visible
 from pytest_otel_spans.tree import Event, SpanNode
 

@@ -14,7 +14,8 @@ from pytest_otel_spans.patterns.expected import Member, SpanPattern
 from pytest_otel_spans.patterns.groups import AnyOrder, OneOf
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.shapes import labels_in, value_key
-from pytest_otel_spans.patterns.values import absent, label_values, same
+from pytest_otel_spans.patterns.values import label_values
+from pytest_otel_spans.patterns.words import absent, same
 
 __all__ = ["MOST_TRIALS", "Binding", "Place", "bind", "binds"]
 

@@ -12,7 +12,8 @@ from pytest_otel_spans.nodes import Event, SpanNode
 from pytest_otel_spans.patterns.expectations import NOTHING, ExpectedError, ExpectedEvent
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.names import name_matches
-from pytest_otel_spans.patterns.values import UNBOUND, Labels, absent, matches
+from pytest_otel_spans.patterns.values import UNBOUND, Labels, matches
+from pytest_otel_spans.patterns.words import absent
 
 __all__ = ["Aspect", "Difference", "Mode", "own_differences", "own_holds"]
 

@@ -20,7 +20,7 @@ from pytest_otel_spans.patterns.expectations import (
 )
 from pytest_otel_spans.patterns.names import Name, fixed_name, is_name, is_path
 from pytest_otel_spans.patterns.shapes import labels_in
-from pytest_otel_spans.patterns.values import absent
+from pytest_otel_spans.patterns.words import absent
 
 __all__ = ["SingleSpan", "named", "selecting"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from pytest_otel_spans.patterns.names import name_matches
-from pytest_otel_spans.patterns.values import absent
+from pytest_otel_spans.patterns.words import absent
 from pytest_otel_spans.registries.registry import (
     ROOT,
     Attribute,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pytest_otel_spans.matching.match import Level, Outcome, align, match_roots
 from pytest_otel_spans.patterns.expected import SpanPattern
 from pytest_otel_spans.patterns.names import name_matches
-from pytest_otel_spans.patterns.values import absent
+from pytest_otel_spans.patterns.words import absent
 from pytest_otel_spans.snapshots.expectation import Expectation, expect
 from pytest_otel_spans.snapshots.rows import Row, labels_of
 from pytest_otel_spans.snapshots.stand_in import stand_in

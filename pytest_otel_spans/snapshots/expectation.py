@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pytest_otel_spans.patterns.expected import Member, SpanPattern
 from pytest_otel_spans.patterns.groups import AnyOrder
 from pytest_otel_spans.patterns.names import Name, literal
-from pytest_otel_spans.patterns.values import json_value
+from pytest_otel_spans.patterns.words import json_value
 from pytest_otel_spans.snapshots.rows import Row
 from pytest_otel_spans.snapshots.spell import spell
 from pytest_otel_spans.snapshots.stand_in import SIGNS, spoken_attributes

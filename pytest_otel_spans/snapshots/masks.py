@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.shapes import family
-from pytest_otel_spans.patterns.values import absent, matches
+from pytest_otel_spans.patterns.values import matches
+from pytest_otel_spans.patterns.words import absent
 from pytest_otel_spans.snapshots.spell import spell
 from pytest_otel_spans.snapshots.tokens import (
     SHAPES,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from pytest_otel_spans.patterns.values import absent
+from pytest_otel_spans.patterns.words import absent
 from pytest_otel_spans.snapshots.compare import Disagreement
 from pytest_otel_spans.snapshots.masks import Masks, Numbering
 from pytest_otel_spans.snapshots.rows import Row, labels_of

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from pytest_otel_spans.patterns.values import absent
+from pytest_otel_spans.patterns.words import absent
 from pytest_otel_spans.snapshots.spell import LABEL, is_bare
 from pytest_otel_spans.snapshots.tokens import TYPES, Found, Json, Label, Mixed, Token, Wild
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from pytest_otel_spans.patterns.shapes import family
-from pytest_otel_spans.patterns.values import absent
+from pytest_otel_spans.patterns.words import absent
 from pytest_otel_spans.snapshots.tokens import Found, Json, Label, Mixed, Token, Wild
 
 __all__ = ["LABEL", "is_bare", "spell", "spell_name"]

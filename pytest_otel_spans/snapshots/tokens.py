@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
-from pytest_otel_spans.patterns.values import absent, matches
+from pytest_otel_spans.patterns.values import matches
+from pytest_otel_spans.patterns.words import absent
 
 __all__ = [
     "SHAPES",

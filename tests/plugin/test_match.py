@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind
 from pytest_otel_spans.matching.binding import Place
 from pytest_otel_spans.matching.match import Outcome, match_roots, own_differences
 from pytest_otel_spans.patterns.pattern import ChildPart, any_order, literal, never, one_of, span
-from pytest_otel_spans.patterns.values import absent, json_value, maybe, same
+from pytest_otel_spans.patterns.words import absent, json_value, maybe, same
 from pytest_otel_spans.tree import Forest, Sighting, grow
 from tests.plugin.groves import Plant, context, finished, forest, plant
 

@@ -13,7 +13,7 @@ from pytest_otel_spans.patterns.expected import Member
 from pytest_otel_spans.patterns.groups import AnyOrder
 from pytest_otel_spans.patterns.names import name_matches
 from pytest_otel_spans.patterns.pattern import Part, SpanPattern, any_order, never, one_of, span
-from pytest_otel_spans.patterns.values import absent, same
+from pytest_otel_spans.patterns.words import absent, same
 from pytest_otel_spans.tree import SpanNode
 from tests.effort import tried
 from tests.plugin.groves import Plant, forest, plant

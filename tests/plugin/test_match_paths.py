@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_otel_spans.matching.match import Selector, as_path, select
 from pytest_otel_spans.patterns.pattern import any_order, literal, one_of, span
-from pytest_otel_spans.patterns.values import same
+from pytest_otel_spans.patterns.words import same
 from pytest_otel_spans.tree import Forest, grow
 from tests.plugin.groves import context, finished, forest, plant
 

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_otel_spans.matching.match import match_roots, select
 from pytest_otel_spans.patterns.pattern import Part, SpanPattern, any_order, never, one_of, span
-from pytest_otel_spans.patterns.values import same
+from pytest_otel_spans.patterns.words import same
 from pytest_otel_spans.tree import Forest, Sighting, grow
 from tests.plugin.groves import context, finished, forest, plant
 

@@ -24,7 +24,7 @@ from pytest_otel_spans.patterns.pattern import (
     one_of,
     span,
 )
-from pytest_otel_spans.patterns.values import absent, json_value, maybe, same
+from pytest_otel_spans.patterns.words import absent, json_value, maybe, same
 
 WORDS: dict[str, Any] = {"re": re, "absent": absent} | {
     word.__name__: word

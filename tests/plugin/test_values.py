@@ -14,15 +14,8 @@ from hypothesis import strategies as st
 from pytest_otel_spans.explaining.contrast import contrast
 from pytest_otel_spans.patterns.pattern import span
 from pytest_otel_spans.patterns.shapes import describe, freeze, labels_in, value_key
-from pytest_otel_spans.patterns.values import (
-    absent,
-    json_value,
-    label_values,
-    matches,
-    maybe,
-    same,
-    trouble,
-)
+from pytest_otel_spans.patterns.values import label_values, matches, trouble
+from pytest_otel_spans.patterns.words import absent, json_value, maybe, same
 
 
 class Mode(enum.StrEnum):
