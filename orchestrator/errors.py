@@ -108,7 +108,7 @@ class PolicyViolation(OrchestratorError):
 
 
 class SandboxRefused(OrchestratorError):
-    """What a model wrote is not run, because nothing here can shut it off."""
+    """A program is not run, because nothing here can shut it off, or nothing can be started."""
 
     error_type = "sandbox_refused"
 

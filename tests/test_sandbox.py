@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -379,6 +381,16 @@ def _running(argument: str) -> bool:
 # Where no sandbox can be made
 
 
+@pytest.fixture
+def few_descriptors() -> Iterator[int]:
+    """How many this process may have, for as long as the test runs."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = len(os.listdir("/proc/self/fd")) + 50  # noqa: PTH208 - it is no place for a Path
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, before[1]))
+    yield few
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 async def test_without_bubblewrap_nothing_is_run():
     with pytest.raises(SandboxRefused) as refusal:
         await Bubblewrap("no-bwrap").run(Program(module="this"))
@@ -435,6 +447,13 @@ async def test_a_bubblewrap_that_cannot_be_started_is_not_used(tmp_path):
         await Bubblewrap(str(bwrap)).run(Program(module="this"))
 
 
+async def test_more_files_than_may_be_open_are_not_run(sandbox, few_descriptors):
+    files = {f"file{number}.py": "" for number in range(few_descriptors)}
+
+    with pytest.raises(SandboxRefused, match="cannot be started: Too many open files"):
+        await sandbox.run(Program(module="this", files=files))
+
+
 async def test_more_words_than_the_kernel_hands_over_are_not_run(sandbox):
     with pytest.raises(SandboxRefused, match="cannot be started: Argument list too long"):
         await sandbox.run(Program(module="this", arguments=("a" * (1 << 20),)))
@@ -457,6 +476,13 @@ async def test_unsandboxed_is_bounded_and_has_no_key(monkeypatch):
 
     assert ended.exit_code == 0
     assert "1 passed" in ended.output
+
+
+async def test_where_nothing_can_be_written_nothing_is_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+    with pytest.raises(SandboxRefused, match="no program can be started here: No such file"):
+        await Unsandboxed().run(Program(module="this"))
 
 
 async def test_a_loop_ends_by_itself_even_without_a_sandbox():

@@ -68,26 +68,33 @@ class Bubblewrap:
             raise SandboxRefused(
                 f"{self._command} is not installed; install bubblewrap 0.8 or later"
             )
-        with ExitStack() as stack:
-            files = {
-                name: stack.enter_context(_in_memory(text.encode(errors="backslashreplace")))
-                for name, text in program.files.items()
-            }
-            witness, rules = (stack.enter_context(_in_memory(text)) for text in (b"", refusals()))
-            given = {name: file.fileno() for name, file in files.items()}
-            command = _command(program, given, witness.fileno(), rules.fileno())
-            fds = [witness.fileno(), rules.fileno(), *given.values()]
-            try:
-                # It could read bubblewrap's environment: that has to be empty as well.
-                ended = await run_bounded(
-                    [*_FIRST_TO_GO, path, *command], program.limits, environ={}, pass_fds=fds
-                )
-            except OSError as error:
-                cause = f"{error.filename} cannot be started: {error.strerror}"
-                raise SandboxRefused(cause) from error
-            if os.pread(witness.fileno(), len(_SHUT), 0) != _SHUT:
-                raise SandboxRefused(f"{self._command} {_cause(ended, program.limits)}")
-            return ended
+        try:
+            ended, is_shut = await _run(path, program)
+        except OSError as error:
+            cause = f"{error.filename or path} cannot be started: {error.strerror}"
+            raise SandboxRefused(cause) from error
+        if not is_shut:
+            raise SandboxRefused(f"{self._command} {_cause(ended, program.limits)}")
+        return ended
+
+
+async def _run(path: str, program: Program) -> tuple[Ended, bool]:
+    """How it ended, and whether the probe has seen that it is shut off."""
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(_in_memory(text.encode(errors="backslashreplace")))
+            for name, text in program.files.items()
+        }
+        witness, rules = (stack.enter_context(_in_memory(text)) for text in (b"", refusals()))
+        given = {name: file.fileno() for name, file in files.items()}
+        command = _command(program, given, witness.fileno(), rules.fileno())
+        ended = await run_bounded(
+            [*_FIRST_TO_GO, path, *command],
+            program.limits,
+            environ={},  # it could read bubblewrap's environment: that has to be empty as well
+            pass_fds=[witness.fileno(), rules.fileno(), *given.values()],
+        )
+        return ended, os.pread(witness.fileno(), len(_SHUT), 0) == _SHUT
 
 
 def _cause(ended: Ended, limits: Limits) -> str:

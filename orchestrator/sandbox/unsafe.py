@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from orchestrator.errors import SandboxRefused
 from orchestrator.programs import Ended, Program
 from orchestrator.sandbox.bounded import run_bounded
 
@@ -29,14 +30,24 @@ class Unsandboxed:
     """
 
     async def run(self, program: Program) -> Ended:
-        """Run a program to its end or to its limit."""
-        with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
-            home = Path(folder)
-            for path, text in program.files.items():
-                (home / path).parent.mkdir(parents=True, exist_ok=True)
-                (home / path).write_text(text, encoding="utf-8", errors="backslashreplace")
-            bounded = (_BOUNDED, str(program.limits.cpu_seconds), program.module)
-            command = (sys.executable, "-s", "-P", "-c", *bounded, *program.arguments)
-            environ = {"PATH": "/usr/bin:/bin", "HOME": folder, "TMPDIR": folder}
-            environ |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-            return await run_bounded(command, program.limits, environ=environ, cwd=home)
+        """Run a program to its end or to its limit.
+
+        Raises:
+            SandboxRefused: nothing can be run here; the sentence says why.
+        """
+        try:
+            with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+                return await _run(program, Path(folder))
+        except OSError as error:
+            raise SandboxRefused(f"no program can be started here: {error.strerror}") from error
+
+
+async def _run(program: Program, home: Path) -> Ended:
+    for path, text in program.files.items():
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text, encoding="utf-8", errors="backslashreplace")
+    bounded = (_BOUNDED, str(program.limits.cpu_seconds), program.module)
+    command = (sys.executable, "-s", "-P", "-c", *bounded, *program.arguments)
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(home)}
+    environ |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return await run_bounded(command, program.limits, environ=environ, cwd=home)
