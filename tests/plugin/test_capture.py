@@ -608,6 +608,15 @@ def test_spans_of_many_threads_all_arrive_while_another_looks(spans: SpanCapture
         assert [node.name for node in spans.all(f"{n}:*")] == [f"{n}:{m}" for m in range(100)]
 
 
+def test_a_wait_goes_on_when_the_span_that_came_is_not_the_one(spans: SpanCapture) -> None:
+    def is_the_fifth() -> bool:
+        open_span("another")
+        return len(spans) == 5
+
+    assert spans.wait_until(is_the_fifth, timeout=30)
+    assert len(spans) == 5
+
+
 def test_wait_for_says_what_came_instead(tree: SpanCapture) -> None:
     tree_text = tree.text()
     with pytest.raises(AssertionError) as failed:
