@@ -1,4 +1,4 @@
-"""Judge whether patterns hold for nodes, with all that stands below, and remember each verdict."""
+"""Judge whether patterns hold for nodes, with all that stands below."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pytest_otel_spans.matching.assignment import unserved
 from pytest_otel_spans.matching.facts import Difference, Mode, own_differences, own_holds
 from pytest_otel_spans.matching.level import Asking, Level, Pair, Question
+from pytest_otel_spans.matching.memory import Memory
 from pytest_otel_spans.matching.siblings import arrange
 from pytest_otel_spans.matching.terrain import Terrain
 from pytest_otel_spans.patterns.expected import SpanPattern
@@ -40,7 +41,7 @@ class Judge:
         self.undecided: frozenset[str] = frozenset()
         self.loose: frozenset[str] = frozenset()
         self._terrain: list[Terrain] = []
-        self._general = _Memory()
+        self._general = Memory()
         self._bound = self._general
 
     def rebound(
@@ -50,7 +51,7 @@ class Judge:
         other = Judge(self.forest)
         other.labels, other.undecided, other.loose = labels, undecided, loose
         other._terrain, other._general = self._terrain, self._general
-        other._bound = _Memory()
+        other._bound = Memory()
         return other
 
     def holds(self, pattern: SpanPattern, node: SpanNode, mode: Mode = "states") -> bool:
@@ -143,7 +144,7 @@ class Judge:
         answer = self.at_a_glance(*question)
         return self._memory(question[0]).recall(question) if answer is None else answer
 
-    def _memory(self, pattern: SpanPattern) -> _Memory:
+    def _memory(self, pattern: SpanPattern) -> Memory:
         return self._bound if pattern.labels else self._general
 
     def at_a_glance(self, pattern: SpanPattern, node: SpanNode, mode: Mode) -> bool | None:
@@ -265,26 +266,6 @@ class Judge:
         for never in pattern.nevers:
             if self.is_decided(never) and (found := self.below(never, node)):
                 yield Difference(aspect="never", expected=never, actual=tuple(found))
-
-
-class _Memory:
-    """The verdicts on patterns, and where in the walk those lie that a pattern selects."""
-
-    __slots__ = ("_patterns", "_verdicts", "hits")
-
-    def __init__(self) -> None:
-        self.hits: dict[SpanPattern, list[int]] = {}
-        self._verdicts: dict[tuple[int, int, Mode], bool] = {}
-        self._patterns: dict[int, SpanPattern] = {}
-
-    def recall(self, question: Question) -> bool | None:
-        pattern, node, mode = question
-        return self._verdicts.get((id(pattern), node.order, mode))
-
-    def keep(self, question: Question, verdict: bool) -> None:  # noqa: FBT001 - it is the value
-        pattern, node, mode = question
-        self._patterns[id(pattern)] = pattern  # while it lives, no other has its id
-        self._verdicts[id(pattern), node.order, mode] = verdict
 
 
 def _is_open(leaf: SpanPattern, mode: Mode) -> bool:
