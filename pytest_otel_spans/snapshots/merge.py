@@ -51,7 +51,7 @@ def _merged(
     def kept(key: str, token: Token, actual: Any) -> Token:
         if holds(token, actual, found.bound):
             return token
-        return None if actual is None else masks.token(key, actual, numbering)
+        return masks.token(key, actual, numbering)
 
     attributes = {
         key: kept(key, standing.attributes.get(key, absent), value)

@@ -226,6 +226,34 @@ def test_events_and_links_are_held_against_the_registry_too(spans: SpanCapture, 
     assert re.search(r"! give up +- absent: span\.charge has no such event", str(caught.value))
 
 
+def test_of_templates_the_longest_decides(spans: SpanCapture) -> None:
+    template = {"stability": "stable", "brief": "Any."}
+    attributes = [
+        {"id": "header", "type": "template[string[]]", **template},
+        {"id": "header.length", "type": "template[int]", **template},
+    ]
+    tree = {"span_tree": {"name": "order"}}
+    group = {"id": "a", "type": "span", "span_kind": "server", "annotations": tree}
+    with order(**{"header.accept": ["json"], "header.length.body": 7}):
+        pass
+
+    assert spans.all("order").conforms_to(
+        {"groups": [group | {"attributes": [*attributes, {"id": "order.id", "type": "string"}]}]}
+    )
+
+
+def test_a_link_may_lack_what_a_definition_requires(spans: SpanCapture, tmp_path: Path) -> None:
+    required = SHOP.replace("brief: Euros.", "brief: Euros., requirement_level: required")
+    path = tmp_path / "registry.yaml"
+    path.write_text(required, encoding="utf-8")
+    with order() as first:
+        pass
+    with order() as second:
+        second.add_link(first.get_span_context(), {"order.id": "o-1"})
+
+    assert spans.conforms_to(path)
+
+
 def test_an_event_of_a_group_that_lists_none_may_be_any(spans: SpanCapture, shop: Path) -> None:
     with order() as one:
         one.add_event("noted", {"x": 1})

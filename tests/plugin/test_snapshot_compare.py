@@ -485,7 +485,41 @@ def test_an_unordered_update_leaves_the_others_where_they_stand() -> None:
 
     after = updated(before, _concurrent("fdab"), unordered=["run_project"])
 
-    assert changed(before, after) == ["+  a", '+      n = "a"']
+    assert after == before + '  a\n      n = "a"\n'
+
+
+def test_an_unordered_update_leaves_what_changed_where_it_stands() -> None:
+    before = written(_alike([(1, RUN), (2, RUN), (3, RUN)]), unordered=["run_project"])
+
+    after = updated(before, _alike([(2, RUN), (9, RUN), (3, RUN)]), unordered=["run_project"])
+
+    assert changed(before, after) == ["-        n = 1", "+        n = 9"]
+
+
+def _alike(tasks: Sequence[tuple[int, str]]) -> Work:
+    """Siblings that say the same but for an id, and differ in what is below them."""
+
+    def work(tracer: Tracer) -> None:
+        with tracer.start_as_current_span("run_project"):
+            for n, id_ in tasks:
+                with tracer.start_as_current_span("task", attributes={"id": id_}):
+                    tracer.start_span("call", attributes={"n": n}).end()
+
+    return work
+
+
+def test_siblings_without_an_order_are_told_by_what_is_below_them_and_not_by_their_ids() -> None:
+    one_way = written(_alike([(1, "1" + RUN[1:]), (2, "2" + RUN[1:])]), unordered=["run_project"])
+
+    for pairs in (
+        [(2, "1" + RUN[1:]), (1, "2" + RUN[1:])],
+        [(2, "2" + RUN[1:]), (1, "1" + RUN[1:])],
+    ):
+        assert written(_alike(pairs), unordered=["run_project"]) == one_way
+
+
+def test_roots_have_an_order_where_only_children_have_none() -> None:
+    assert written(_concurrent("ba", roots=True), unordered=["run_*"]) == "# spans v1\nb\na\n"
 
 
 def test_a_wrong_order_says_which_option_would_allow_it() -> None:
@@ -520,6 +554,45 @@ def test_every_fact_of_a_span_is_locked(other: Work) -> None:
 
     assert holds(text, one({"x": 1}))
     assert not holds(text, other)
+
+
+def _failed(description: str | None) -> Work:
+    def work(tracer: Tracer) -> None:
+        span = tracer.start_span("a")
+        span.set_status(Status(StatusCode.ERROR, description))
+        span.end()
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("line", "work"),
+    [
+        ("a  (never ended)", one()),
+        ("a  (client)", one()),
+        ("a  [ok]", one()),
+        ("a  [error]", _failed("boom")),
+        ('a  [error "boom"]', _failed(None)),
+    ],
+)
+def test_what_stands_behind_a_name_is_compared(line: str, work: Work) -> None:
+    assert not holds(f"# spans v1\n{line}\n", work)
+
+
+@pytest.mark.parametrize("name", ['["a"]', "a ", "a  b", "~> a", f"g{'0123456789' * 3}"])
+def test_a_name_is_the_text_that_it_is(name: str) -> None:
+    text = written(one(name=name))
+
+    assert holds(text, one(name=name))
+    assert not holds(text, one(name=name.replace("a", "b").replace("9", "8")))
+
+
+def test_an_exception_without_a_message_is_its_type_alone() -> None:
+    def work(tracer: Tracer) -> None:
+        with tracer.start_as_current_span("a", set_status_on_exception=False) as span:
+            span.record_exception(ValueError())
+
+    assert written(work) == "# spans v1\na\n    ! exception ValueError\n"
 
 
 def test_events_are_locked_with_their_order_and_attributes() -> None:

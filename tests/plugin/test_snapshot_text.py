@@ -196,6 +196,11 @@ def test_a_line_that_cannot_be_read_is_named(number: int, line: str, why: str) -
     assert why in str(caught.value)
 
 
+def test_an_attribute_below_the_events_of_its_span_is_to_be_moved() -> None:
+    with pytest.raises(SnapshotSyntaxError, match=r"^cannot parse line 4 of .*: move it up\."):
+        parse_rows("# spans v1\na\n    ! paid\n    x = 1\n")
+
+
 def test_a_comment_above_the_first_span_is_for_readers() -> None:
     text = "# spans v1\n# What happens here,\n#\n# in words.\na\n    b = 1\n"
 
