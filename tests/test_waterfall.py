@@ -144,6 +144,22 @@ def test_each_kind_of_trouble_has_its_mark(said, mark):
 
 
 @pytest.mark.parametrize(
+    ("took_ms", "queue_ms", "is_queued"),
+    [(60_000, 59_200.0, True), (10_000, 4_900.0, False), (80, 79.0, False), (200, 150.0, True)],
+)
+def test_a_call_that_waited_for_its_turn_is_no_slow_model(took_ms, queue_ms, is_queued):
+    told = Story()
+    root = told.span("run_project", 0, took_ms)
+    told.call("revise", 0, took_ms, root, orchestrator__queue_ms=queue_ms)
+
+    text = "\n".join(told.text(140))
+    assert ("⧗" in told.line("llm_call:revise")) is is_queued
+    assert ("Trouble  ⧗ 1 call queued" in text) is is_queued
+    if queue_ms == 59_200:
+        assert "went to revise by gpt  ⧗ 59.2 s queued" in text
+
+
+@pytest.mark.parametrize(
     ("width", "columns"),
     [
         (60, "time cost"),

@@ -19,7 +19,7 @@ from orchestrator.waterfall import Line, SpanRecord, draw, traces_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-_ASCII = str.maketrans("█░├└│…✗↻⇄✓→≈◀", "#-|`|.x@=v>~<")
+_ASCII = str.maketrans("█░├└│…✗⧗↻⇄✓→≈◀", "#-|`|.xw@=v>~<")
 """For a stream whose encoding has none of these."""
 
 

@@ -1,4 +1,4 @@
-"""What a reader should see at a glance: failures, retries, fallbacks, recoveries, refusals."""
+"""What a reader should see at a glance: failures, waits, retries, fallbacks and recoveries."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -6,12 +6,15 @@ from typing import Final
 from orchestrator import spans
 from orchestrator.legible import count, line
 from orchestrator.waterfall.trace import SpanRecord, Trace
-from orchestrator.waterfall.words import BAD, CRITICAL, GOOD, QUIET, Part
+from orchestrator.waterfall.words import BAD, CRITICAL, GOOD, QUIET, Part, duration
 
 POINTER: Final = "◀"
 """At the spans that the sentences above the tree are about."""
 _CACHED: Final = "cached"
 _SKIPPED: Final = "skipped"
+_QUEUED: Final = "⧗"
+_LEAST_WAIT_MS: Final = 100
+"""A shorter one is nothing to look into."""
 
 
 def marks(span: SpanRecord) -> list[str]:
@@ -20,6 +23,8 @@ def marks(span: SpanRecord) -> list[str]:
     found: list[str] = []
     if span.failed:
         found.append(f"✗ {said.get(spans.ERROR_TYPE, 'failed')}")
+    if _is_queued(span):
+        found.append(f"{_QUEUED} {duration(round(_queue_ms(span) * 1e6))} queued")
     if retries := span.events.count(spans.EVENT_RETRY):
         found.append(f"↻ {retries}")
     if spans.FALLBACK_FROM in said:
@@ -50,7 +55,7 @@ def in_signs(found: Sequence[str]) -> list[Part]:
 def _style(mark: str) -> str:
     if mark in {_CACHED, _SKIPPED}:
         return QUIET
-    return {"✓": GOOD, POINTER: CRITICAL}.get(mark[0], BAD)
+    return {"✓": GOOD, POINTER: CRITICAL, _QUEUED: CRITICAL}.get(mark[0], BAD)
 
 
 def troubles(trace: Trace) -> list[str]:
@@ -67,6 +72,16 @@ def _is_call(span: SpanRecord) -> bool:
     return span.name.startswith(spans.SPAN_LLM_CALL)
 
 
+def _queue_ms(span: SpanRecord) -> float:
+    return float(span.attributes.get(spans.QUEUE_MS, 0))
+
+
+def _is_queued(span: SpanRecord) -> bool:
+    """The call waited for its turn for most of its time: no latency of its model's."""
+    queue_ms = _queue_ms(span)
+    return queue_ms >= _LEAST_WAIT_MS and queue_ms * 2e6 > span.duration_ns
+
+
 def _has(key: str, value: object) -> Callable[[SpanRecord], bool]:
     return lambda span: span.attributes.get(key) == value
 
@@ -75,6 +90,7 @@ _TROUBLES: Final[tuple[tuple[str, str, str, Callable[[SpanRecord], bool]], ...]]
     ("✗", "task", "failed", lambda it: it.name.startswith(spans.SPAN_TASK) and it.failed),
     ("-", "task", "skipped", lambda it: spans.TASK_SKIPPED_BECAUSE in it.attributes),
     ("✗", "call", "failed", lambda it: _is_call(it) and it.failed),
+    (_QUEUED, "call", "queued", _is_queued),
     ("↻", "call", "retried", lambda it: spans.EVENT_RETRY in it.events),
     ("⇄", "call", "by another model", lambda it: spans.FALLBACK_FROM in it.attributes),
     ("✓", "remediation", "worked", _has(spans.SUCCESS, value=True)),
