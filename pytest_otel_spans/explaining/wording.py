@@ -144,9 +144,20 @@ def _event(expected: ExpectedEvent, actual: Sequence[Event], _: SpanNode) -> tup
         nearest = max(namesakes, key=lambda event: _shared(expected, event))
         facts = nearest.attributes
         fits = all(matches(one, facts.get(key, absent)) for key, one in expected.attributes.items())
-        return _event_text(expected), _event_text(nearest) + ("  (it counts once)" if fits else "")
+        return _event_text(expected), _nearest(expected, nearest) + (
+            "  (it counts once)" if fits else ""
+        )
     names = ", ".join(dict.fromkeys(repr(event.name) for event in actual))
     return _event_text(expected), f"absent; the events are {names}" if names else "no event at all"
+
+
+def _nearest(expected: ExpectedEvent, event: Event) -> str:
+    """Write what the event has where something was expected, all of it where that is not there."""
+    facts = event.attributes
+    if not expected.attributes or expected.attributes.keys() - facts.keys():
+        return _event_text(event)
+    told = ", ".join(f"{key!r}: {value_text(facts[key])}" for key in expected.attributes)
+    return f"{event.name!r} {{{told}}}"
 
 
 def _shared(expected: ExpectedEvent, event: Event) -> int:

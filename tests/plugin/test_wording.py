@@ -275,6 +275,18 @@ def test_an_event_with_other_attributes() -> None:
     ]
 
 
+def test_an_event_of_many_attributes_shows_those_that_were_expected() -> None:
+    raised = {"exception.type": "KeyError", "exception.message": "'k'", "exception.note": "n" * 99}
+    assert explained(
+        [plant("run", events=[("exception", raised)])],
+        span("run").event("exception", {"exception.message": "nope"}),
+    ) == [
+        "run",
+        "    event:  - 'exception' {'exception.message': 'nope'}",
+        """            + 'exception' {'exception.message': "'k'"}""",
+    ]
+
+
 def test_an_event_that_did_not_happen() -> None:
     assert explained(
         [plant("run", events=[("retry", {}), ("stop", {})])], span("run").event("start")
