@@ -91,13 +91,13 @@ class Ear(SpanProcessor):
             self.shut_down_in = recording.test
             recording.notes.append(_SHUT_DOWN.format(self._name))
 
+    def is_disabled(self) -> bool:
+        """Whether the provider makes no spans, as it was made while the SDK was disabled."""
+        return isinstance(self._tracer(), trace.NoOpTracer)
+
     def is_attached(self) -> bool:
-        """Whether the provider still makes spans, and still tells this ear of them."""
-        provider = self._provider()
-        tracer = provider.get_tracer(__name__) if provider else trace.NoOpTracer()
-        if isinstance(tracer, trace.NoOpTracer):  # what a disabled SDK gives
-            return False
-        processor = getattr(tracer, "span_processor", None)
+        """Whether the provider still tells this ear of its spans."""
+        processor = getattr(self._tracer(), "span_processor", None)
         heard_by = getattr(processor, "_span_processors", None)  # in every composite of the SDK
         return heard_by is None or self in heard_by
 
@@ -107,6 +107,10 @@ class Ear(SpanProcessor):
         if sampler is None:
             return Decision.RECORD_AND_SAMPLE
         return sampler.should_sample(Context(), fate.value, __name__).decision
+
+    def _tracer(self) -> trace.Tracer | None:
+        provider = self._provider()
+        return provider.get_tracer(__name__) if provider else None
 
     def _sampler(self) -> Sampler | None:
         provider = self._provider()

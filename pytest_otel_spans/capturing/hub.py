@@ -7,7 +7,6 @@ nothing, shuts nothing down, and replaces no provider; it wraps the setter of th
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any
 
 from opentelemetry import trace
@@ -67,8 +66,8 @@ class Hub:
         ear = self.listen(provider)
         if ear is None:
             return f"{name_of(provider)} takes no span processor: it is not the SDK's"
-        if os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
-            return f"the environment says {OTEL_SDK_DISABLED}=true"
+        if ear.is_disabled():
+            return f"{name_of(provider)} was made while {OTEL_SDK_DISABLED}=true was set"
         if not ear.is_attached():
             return f"{name_of(provider)} tells no more of its spans: its processors were replaced"
         if ear.decision(RootFate.BEST) is not Decision.RECORD_AND_SAMPLE:
