@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from orchestrator.errors import InputError, ProviderError
 from orchestrator.events import CallCompleted, Event, PlanReady
 from orchestrator.journal import Shelf
 from orchestrator.models import ProjectState, RunStatus, TaskStatus
+from orchestrator.state_dir import ENVIRON
 from tests.fakes import ManualClock, Recorder, ScriptedProvider, Step, reply
 from tests.killing import Desk
 from tests.model_server import ModelServer
@@ -51,6 +54,50 @@ async def test_a_place_where_nothing_can_be_written_is_refused_before_the_run(
     assert "--state-dir" in str(no.value)
     assert "--no-journal" in str(no.value)
     assert requests(models) == 0
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_on_a_read_only_disk_journals_are_read_and_none_is_begun(tmp_path: Path) -> None:
+    """A real one, which binds root as well."""
+    asyncio.run(run(cast(ann=Script(), bob=Script()), state_dir=tmp_path))
+
+    told = on_a_read_only_disk(
+        tmp_path,
+        ["--list-projects"],
+        ["show", "p1"],
+        ["replay", "p1", "--quiet"],
+        ["--resume", "p1", "--quiet"],
+        ["--project", "Make it", "--project-id", "p2", "--quiet"],
+    )
+
+    folder = tmp_path / "journals"
+    assert "\n".join(told) == (
+        f"orchestrator: The journal '{folder}/p1.journal' cannot be opened for writing: unable to "
+        "open database file. Mend that and try again.\n"
+        f"orchestrator: The journal of the project 'p2' cannot be locked with '{folder}/p2.lock': "
+        "nothing can be written in its directory. Mend that, or choose another directory with "
+        "--state-dir."
+    )
+
+
+def on_a_read_only_disk(state_dir: Path, *lines: list[str]) -> list[str]:
+    """What these command lines say on the standard error, one after the other."""
+    code = f"""
+from contextlib import suppress
+from orchestrator.cli import main
+for line in {lines}:
+    with suppress(SystemExit):
+        main(line)
+"""
+    done = subprocess.run(
+        [*("bwrap", "--ro-bind", "/", "/", "--dev", "/dev"), sys.executable, "-c", code],
+        env={"PATH": "/usr/bin:/bin", ENVIRON: str(state_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stderr.splitlines()
 
 
 class Full:

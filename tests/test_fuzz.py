@@ -32,6 +32,7 @@ from tests.span_contract import keeps_its_promises
 from tests.stories import Script, cast, critique, plan, score, stage
 
 T = TypeVar("T")
+LONGEST_REFUSAL: Final = 1_000
 TIMES: Final = int(os.environ.get("ORCHESTRATOR_FUZZ", "1"))
 """How many times more examples than in the suite; docs/reliability.md has the last long run."""
 BRIEFLY: Final = settings(
@@ -143,12 +144,12 @@ def gist(state: ProjectState) -> list[tuple[Any, ...]]:
 
 
 def told_or_refused(read: Callable[[], T]) -> T | None:
-    """What was read; None: it was refused, in one line."""
+    """What was read; None: it was refused, in one line that quotes little."""
     try:
         return read()
     except InputError as error:
-        if "\n" in str(error):
-            raise AssertionError("a refusal of more than one line") from error
+        if "\n" in str(error) or len(str(error)) > LONGEST_REFUSAL:
+            raise AssertionError(f"a refusal that is no sentence: {error}") from error
         return None
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -72,6 +73,25 @@ async def test_an_entry_that_was_changed_is_noticed(tmp_path: Path) -> None:
     )
 
     assert "is damaged at entry" in refusal(tmp_path)
+
+
+async def test_what_an_entry_says_is_never_quoted_where_it_is_damaged(tmp_path: Path) -> None:
+    """Neither is text that is none, of which SQLite's own complaint would quote all."""
+    await kept(tmp_path, "p1")
+    path = path_of(tmp_path)
+    whole = path.read_bytes()
+    for place in (found.start() for found in re.finditer(b'"kind":', whole)):
+        path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        with pytest.raises(InputError, match="is damaged") as refused:
+            Shelf(tmp_path).read("p1")
+        assert len(str(refused.value)) < len(str(path)) + 200
+
+
+async def test_columns_that_are_gone_are_damage(tmp_path: Path) -> None:
+    await kept(tmp_path, "p1")
+    changed(path_of(tmp_path), "ALTER TABLE entries RENAME COLUMN number TO n")
+
+    assert "is damaged (no such column: number)" in refusal(tmp_path)
 
 
 async def test_an_entry_that_is_missing_is_noticed(tmp_path: Path) -> None:
@@ -149,10 +169,23 @@ async def test_a_damaged_journal_stands_in_the_list_with_its_fault(tmp_path: Pat
 async def test_a_file_whose_run_ended_before_it_began_is_begun_anew(tmp_path: Path) -> None:
     await kept(tmp_path, "p2")
     path_of(tmp_path).touch()
+    assert refusal(tmp_path).endswith(
+        "is empty: its run ended before it began. Begin it anew with --project-id p1."
+    )
 
     await kept(tmp_path, "p1")
 
     assert ids(tmp_path) == {"p1", "p2"}
+
+
+async def test_a_journal_that_cannot_be_made_leaves_no_half_of_it(tmp_path: Path) -> None:
+    path = path_of(tmp_path)
+    path.with_name("p1.journal-journal").mkdir(parents=True)  # which SQLite wants to be a file
+
+    with pytest.raises(InputError, match=r"cannot be made: .* Mend that, choose another directory"):
+        await kept(tmp_path, "p1")
+
+    assert not path.exists()
 
 
 async def test_a_journal_without_entries_is_begun_anew(tmp_path: Path) -> None:

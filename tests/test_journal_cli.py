@@ -49,7 +49,7 @@ def test_a_journal_is_for_the_eyes_of_its_owner(run: Run) -> None:
     begun(run, "--quiet")
 
     assert journals().stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o077 for path in journals().glob("*.journal*")} == {0}
+    assert {path.stat().st_mode & 0o777 for path in journals().iterdir()} == {0o600}
 
 
 def test_without_a_journal_nothing_is_left(run: Run) -> None:
@@ -68,6 +68,17 @@ def test_runs_are_listed_with_what_they_came_to(run: Run) -> None:
     assert re.search(r"\| p1 +\| SUCCESS +\| 5 of 5 +\|", done.out)
     (project,) = json.loads(run("--list-projects", "--json").out)["projects"]
     assert (project["id"], project["status"], project["tasks_done"]) == ("p1", "SUCCESS", 5)
+
+
+def test_a_journal_that_cannot_be_read_is_listed_with_where_it_is_said_why(run: Run) -> None:
+    begun(run, "--quiet")
+    (journals() / "p1.journal").write_bytes(b"no journal " * 99)
+
+    assert (
+        "| p1 | UNREADABLE |      |       |      |                  | orchestrator show p1 says"
+        in (run("--list-projects").out)
+    )
+    assert "is damaged (file is not a database)" in run("show", "p1").err
 
 
 def test_show_prints_what_the_run_has_printed(run: Run) -> None:

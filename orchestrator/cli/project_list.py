@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from orchestrator import legible
+from orchestrator.cli.arguments import PROGRAM
 from orchestrator.cli.results import grid
 from orchestrator.journal.history import History
 from orchestrator.journal.shelf import Entitled
@@ -29,7 +30,8 @@ def document(projects: Iterable[Entitled]) -> dict[str, Any]:
 def _row(each: Entitled) -> tuple[str, ...]:
     history = each.history
     if history is None:
-        return (each.project_id, _UNREADABLE, "", "", "", "", legible.line(each.fault, _WIDTH))
+        why = f"{PROGRAM} show {each.project_id} says why"
+        return (each.project_id, _UNREADABLE, "", "", "", "", why)
     spending = history.spending
     return (
         each.project_id,

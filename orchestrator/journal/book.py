@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -56,7 +56,7 @@ class Pen:
         number, chain = self.number, self.chain
         values = list[Any]()
         for at_s, body in lines:
-            number, chain = number + 1, _chained(body, chain)
+            number, chain = number + 1, _chained(body.encode(), chain)
             values += (number, at_s, body, chain)
         if values:
             # One statement, which is its own transaction: each one gives the interpreter's lock
@@ -72,15 +72,20 @@ def make(path: Path) -> Pen:
     Raises:
         InputError: it cannot be made there.
     """
-    with _said(path, "be made"):
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        with closing(sqlite3.connect(path)) as connection, connection:
-            # An empty journal may be lost with the power; waiting for a disk here is for nothing.
-            connection.execute("PRAGMA synchronous = OFF")
-            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.execute(_TABLE)
-        return Pen(_connected(path))
+    with _said(path, "be made", ELSEWHERE):
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+            with closing(sqlite3.connect(path)) as connection, connection:
+                # An empty journal may be lost with the power; waiting for a disk is for nothing.
+                connection.execute("PRAGMA synchronous = OFF")
+                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+                connection.execute(_TABLE)
+            return Pen(_connected(path))
+        except BaseException:
+            with suppress(OSError):
+                remove(path)
+            raise
 
 
 def reopen(path: Path) -> Pen:
@@ -89,7 +94,7 @@ def reopen(path: Path) -> Pen:
     Raises:
         InputError: it cannot be written.
     """
-    with _said(path, "be opened"):
+    with _said(path, "be opened for writing"):
         connection = _connected(path)
         number, chain = connection.execute(
             "SELECT number, chain FROM entries ORDER BY number DESC LIMIT 1"
@@ -103,6 +108,8 @@ def read(path: Path) -> list[Line]:
     Raises:
         InputError: it is damaged, of another version, or no journal at all.
     """
+    if _is_empty(path):
+        return []
     with closing(_opened(path)) as connection:
         return list(_lines(connection, path))
 
@@ -130,26 +137,37 @@ def remove(path: Path) -> None:
 
 def is_blank(path: Path) -> bool:
     """Whether nothing was written yet: its process ended too early for that."""
-    if not path.stat().st_size:
+    if _is_empty(path):
         return True
     with closing(_opened(path)) as connection, _said(path, "be read"):
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         return not tables or not connection.execute("SELECT count(*) FROM entries").fetchone()[0]
 
 
+def _is_empty(path: Path) -> bool:
+    with _said(path, "be opened"):
+        return not path.stat().st_size
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     """Open it for reading; writing too, where that is allowed, so that nothing is left behind."""
+    modes = ["mode=rw", "mode=ro"]
+    if not path.with_name(f"{path.name}-wal").exists():
+        # Where SQLite can put nothing beside the file, it takes one that nobody changes.
+        modes.append("immutable=1")
     with _said(path, "be opened"):
-        for mode in ("rw", "ro"):
-            connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True)
+        for mode in modes:
+            connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True)
             try:
                 connection.execute("SELECT count(*) FROM sqlite_master")
             except (sqlite3.Error, UnicodeDecodeError):
                 connection.close()
-                if mode == "ro":
+                if mode == modes[-1]:
                     raise
             else:
                 break
+    # As bytes: SQLite's own complaint about text that is none would quote all of it.
+    connection.text_factory = bytes
     return connection
 
 
@@ -171,8 +189,9 @@ def _lines(connection: sqlite3.Connection, path: Path) -> Iterator[Line]:
         rows = connection.execute("SELECT number, at_s, body, chain FROM entries ORDER BY number")
         before = 0
         for place, (number, at_s, body, chain) in enumerate(rows, start=1):
-            before = _chained(str(body), before)
-            if number != place or chain != before:
+            is_whole = isinstance(body, bytes) and isinstance(at_s, float)
+            before = _chained(body, before) if is_whole else before
+            if not is_whole or number != place or chain != before:
                 raise _damaged(path, f"at entry {place}")
             try:
                 yield Line(entry=READ.validate_json(body), at_s=at_s)
@@ -199,20 +218,22 @@ def _damaged(path: Path, how: str) -> InputError:
     )
 
 
-def _chained(body: str, before: int) -> int:
+def _chained(body: bytes, before: int) -> int:
     """The check sum of an entry and of all before it: none can change or go missing unseen."""
-    return crc32(body.encode(), before)
+    return crc32(body, before)
 
 
 @contextmanager
-def _said(path: Path, what: str) -> Iterator[None]:
+def _said(path: Path, what: str, advice: str = "Mend that and try again.") -> Iterator[None]:
     """Turn what SQLite and the system say into a sentence."""
     try:
         yield
     except UnicodeDecodeError:  # what is wrong stands in SQLite's own message
         raise _damaged(path, "(its very schema)") from None
     except (sqlite3.Error, OSError) as error:
-        if type(error) is sqlite3.DatabaseError:
+        code = getattr(error, "sqlite_errorcode", None)
+        # Our SQL is right, so where it is an error the table or its columns are gone.
+        if type(error) is sqlite3.DatabaseError or code == sqlite3.SQLITE_ERROR:
             raise _damaged(path, f"({error})") from None
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"The journal {str(path)!r} cannot {what}: {why}. {ELSEWHERE}") from None
+        raise InputError(f"The journal {str(path)!r} cannot {what}: {why}. {advice}") from None

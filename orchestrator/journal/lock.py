@@ -1,6 +1,8 @@
 """One process a project: a lock that is gone with whoever held it, however they went."""
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -27,15 +29,19 @@ class Lock:
             self._connection = _connected(path, _MOMENT_S)
         except sqlite3.Error as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                is_writable = os.access(path.parent, os.W_OK)
+                why = error if is_writable else "nothing can be written in its directory"
                 raise InputError(
                     f"The journal of the project {project_id!r} cannot be locked with "
-                    f"{str(path)!r}: {error}. Mend that, or choose another directory with "
+                    f"{str(path)!r}: {why}. Mend that, or choose another directory with "
                     "--state-dir."
                 ) from None
             raise InputError(
                 f"The project {project_id!r} is being run by another process, or by another run of "
                 "this one. Wait for its end, or choose another id."
             ) from None
+        with suppress(OSError):  # somebody else's, who lets us have it
+            path.chmod(0o600)
 
     def __enter__(self) -> Self:
         return self

@@ -198,7 +198,10 @@ def _owned(history: History, project_id: str, path: Path) -> History:
         InputError: it is another one's (a file that was renamed), or nobody's yet.
     """
     if history.last is None:
-        raise InputError(f"The journal {str(path)!r} is empty: its run ended before it began.")
+        raise InputError(
+            f"The journal {str(path)!r} is empty: its run ended before it began. "
+            f"Begin it anew with --project-id {project_id}."
+        )
     if history.last.project_id != project_id:
         raise InputError(
             f"The journal {str(path)!r} belongs to the project {history.last.project_id!r}; "
