@@ -583,6 +583,7 @@ def test_what_stands_behind_a_name_is_compared(line: str, work: Work) -> None:
 def test_a_name_is_the_text_that_it_is(name: str) -> None:
     text = written(one(name=name))
 
+    assert not text.rstrip("\n").endswith(" ")  # which an editor would cut off
     assert holds(text, one(name=name))
     assert not holds(text, one(name=name.replace("a", "b").replace("9", "8")))
 
