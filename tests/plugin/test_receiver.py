@@ -113,6 +113,7 @@ def test_no_setting_of_a_developers_shell_keeps_the_spans_away(
 ) -> None:
     for name, value in {
         "OTEL_SDK_DISABLED": "true",
+        "OTEL_CONFIG_FILE": "nowhere.yaml",
         "OTEL_TRACES_SAMPLER": "always_off",
         "OTEL_TRACES_EXPORTER": "console",
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9",
@@ -125,9 +126,11 @@ def test_no_setting_of_a_developers_shell_keeps_the_spans_away(
     }.items():
         monkeypatch.setenv(name, value)
 
-    run_program("    tracer.start_span('work', context=above).end()", otlp_spans.env())
+    env = otlp_spans.env()
+    run_program("    tracer.start_span('work', context=above).end()", env)
 
     assert_span_tree(otlp_spans, span("work"))
+    assert "OTEL_CONFIG_FILE" not in env  # which not every SDK reads yet
 
 
 def test_a_burst_arrives_whole(otlp_spans: OtlpCapture) -> None:
@@ -311,6 +314,16 @@ def test_a_span_without_scope_resource_and_end_is_read(otlp_spans: OtlpCapture) 
     assert_span_tree(otlp_spans, span("a").unfinished())
     assert otlp_spans.one("a").scope is None
     assert otlp_spans.one("a").resource == {}
+
+
+def test_a_parent_of_zeros_is_none(otlp_spans: OtlpCapture) -> None:
+    root = wire_span("a", 1)
+    root.parent_span_id = bytes(8)
+
+    send(otlp_spans.endpoint, root)
+
+    assert_span_tree(otlp_spans, span("a"))
+    assert otlp_spans.one("/ a").span.parent is None
 
 
 # One tree, however it arrives
@@ -600,6 +613,8 @@ def test_a_request_that_is_no_request_is_refused(otlp_spans: OtlpCapture) -> Non
 
     assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "a request from some-exporter/1 was refused" in otlp_spans.why_empty()
+    otlp_spans.clear()
+    assert "refused" not in otlp_spans.why_empty()
 
 
 @pytest.mark.parametrize(
