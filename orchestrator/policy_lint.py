@@ -115,10 +115,10 @@ def _soft_in_vain(policies: Sequence[Policy], models: Sequence[ModelEntry]) -> I
     allowed = _allowed(policies, models)
     if not allowed:
         return
-    soft = [policy for policy in policies if policy.mode == "soft"]
     breakers = {
         policy.name: {model.id for model in allowed if any(violations_of(policy, model))}
-        for policy in soft
+        for policy in policies
+        if policy.mode == "soft"
     }
     in_vain = [name for name, broken_by in breakers.items() if len(broken_by) == len(allowed)]
     for name in in_vain:

@@ -18,6 +18,7 @@ from orchestrator.errors import InputError, ProviderError
 from orchestrator.events import PolicyDecided, TaskStarted
 from orchestrator.models import RunStatus, Settings, TaskStatus
 from orchestrator.policies import Policy, Rules
+from tests.effort import tried
 from tests.fakes import (
     LoopClock,
     ManualClock,
@@ -26,6 +27,7 @@ from tests.fakes import (
     in_virtual_time,
     model,
 )
+from tests.model_server import ModelServer, answer_to
 from tests.policy_sets import forbids, policy_sets
 from tests.stories import Script, asked, cast, score, stage
 
@@ -82,6 +84,39 @@ def test_whatever_the_policies_no_forbidden_model_is_ever_asked(policies, lost, 
     asked_models = {name for name, provider in providers.items() if provider.requests}
     assert not asked_models & forbidden
     assert bool(asked_models) is (len(forbidden) < len(MODELS))
+
+
+@tried(0.2)
+@given(policies=policy_sets)
+def test_whatever_the_policies_no_request_for_a_forbidden_model_reaches_the_server(policies):
+    served = []
+
+    def answer(body):
+        served.append(body["model"])
+        return answer_to(body)
+
+    with ModelServer(answer=answer) as server:
+        reached = [
+            entry.model_copy(update={"api": "openai", "base_url": server.base_url, "price": None})
+            for entry in MODELS
+        ]
+        hard = [policy.rules for policy in policies if policy.mode == "hard"]
+        forbidden = {each.id for each in reached if any(forbids(rules, each) for rules in hard)}
+
+        async def run():
+            async with Orchestrator(
+                catalogue=catalogue(*reached),
+                policies=policies,
+                settings=Settings(max_iterations=1),
+                environ={},
+            ) as orchestrator:
+                await orchestrator.run_project("Write a note")
+
+        with pytest.raises(InputError) if len(forbidden) == len(MODELS) else nullcontext():
+            asyncio.run(run())
+
+    assert not set(served) & forbidden
+    assert bool(served) is (len(forbidden) < len(MODELS))
 
 
 async def test_a_forbidden_model_is_no_fallback():
