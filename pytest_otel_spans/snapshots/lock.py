@@ -15,7 +15,8 @@ from pytest_otel_spans.snapshots.compare import Disagreement, compare
 from pytest_otel_spans.snapshots.format import format_rows
 from pytest_otel_spans.snapshots.masks import Masks
 from pytest_otel_spans.snapshots.merge import fresh, merge
-from pytest_otel_spans.snapshots.parse import SnapshotSyntaxError, parse_rows
+from pytest_otel_spans.snapshots.parse import parse_rows, unreadable
+from pytest_otel_spans.snapshots.read import Unreadable
 from pytest_otel_spans.snapshots.rows import Row
 from pytest_otel_spans.snapshots.story import tell
 from pytest_otel_spans.sources import Source
@@ -126,9 +127,7 @@ def read_text(path: Path, shown: str = "the snapshot") -> str | None:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
-        raise SnapshotSyntaxError(
-            f"cannot parse line {number} of {shown}: it is no UTF-8"
-        ) from None
+        raise unreadable(number, shown, Unreadable("is no UTF-8")) from None
     return text.replace("\r\n", "\n")
 
 

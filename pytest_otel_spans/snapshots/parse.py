@@ -23,7 +23,7 @@ from pytest_otel_spans.snapshots.read import Unreadable, read, read_name, read_q
 from pytest_otel_spans.snapshots.rows import EXCEPTION, Row
 from pytest_otel_spans.snapshots.tokens import Token, Wild
 
-__all__ = ["SnapshotSyntaxError", "comments_in", "parse_rows"]
+__all__ = ["SnapshotSyntaxError", "comments_in", "parse_rows", "unreadable"]
 
 _NEWER: Final = re.compile(r"# spans v(\d+)")
 _CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
@@ -59,10 +59,13 @@ def parse_rows(text: str, where: str = "the snapshot") -> tuple[Row, ...]:
         try:
             reader.take(line, first=number == 1)
         except Unreadable as error:
-            raise SnapshotSyntaxError(
-                f"cannot parse line {number} of {where}: it {error}. {error.advice}"
-            ) from None
+            raise unreadable(number, where, error) from None
     return reader.rows()
+
+
+def unreadable(number: int, where: str, error: Unreadable) -> SnapshotSyntaxError:
+    """Return the error that names the line."""
+    return SnapshotSyntaxError(f"cannot parse line {number} of {where}: it {error}. {error.advice}")
 
 
 def comments_in(text: str) -> str:

@@ -172,7 +172,9 @@ def test_bytes_that_are_no_text_are_named_by_their_line(
     file_of(pytester).parent.mkdir(parents=True)
     file_of(pytester).write_bytes(b"# spans v1\r\nrun\xff\n")
 
-    snapshots().stdout.fnmatch_lines(["E*cannot parse line 2 of *: it is no UTF-8*"])
+    snapshots().stdout.fnmatch_lines(
+        ["E*cannot parse line 2 of *: it is no UTF-8. Repair the line, or*"]
+    )
 
 
 def test_every_snapshot_of_a_test_has_a_file_whatever_the_test_is_called(
