@@ -76,11 +76,12 @@ class Recording:
         place = self.places[span_id]
         if self._spans[place] is span:  # heard twice, as above
             return
-        self._ends[place] = self._next()
+        moment = self._next()
         self._spans[place] = span
         if place >= self._first:
             self.exporter.export((span,))
-            self.chime.ring()
+        self._ends[place] = moment
+        self.chime.ring()
 
     def open_ids(self) -> list[int]:
         """Return the ids of the spans that have not ended."""
@@ -95,11 +96,13 @@ class Recording:
 
     def sightings(self) -> list[Sighting | ReadableSpan]:
         """Every span: where its start was seen with its place and thread, else as it is."""
+        # Other threads end spans meanwhile. What is not among these ends has not been taken away.
+        ends = self._ends.copy()
         finished = {id(span): span for span in self.exporter.get_finished_spans()}
         seen: list[Sighting | ReadableSpan] = [
-            Sighting(span, place, self._threads.get(place, self._home).name, self._ends.get(place))
+            Sighting(span, place, self._threads.get(place, self._home).name, ends.get(place))
             for place, span in self._spans.copy().items()
-            if finished.pop(id(span), None) or (span.end_time is None and place >= self._first)
+            if finished.pop(id(span), None) or (place not in ends and place >= self._first)
         ]
         seen.extend(finished.values())
         return seen

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import (
@@ -610,6 +610,22 @@ def test_spans_of_many_threads_all_arrive_while_another_looks(spans: SpanCapture
         thread.join()
     for n in range(4):
         assert [node.name for node in spans.all(f"{n}:*")] == [f"{n}:{m}" for m in range(100)]
+
+
+def test_a_span_is_there_at_every_moment_of_its_end(spans: SpanCapture) -> None:
+    class Looking(SpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            seen.append([node.name for node in spans.forest.nodes])
+
+    seen: list[list[str]] = []
+    provider = private_provider()
+    provider.add_span_processor(Looking())  # hears of it when it has ended, and before we do
+    spans.attach(provider)
+    provider.add_span_processor(Looking())
+
+    provider.get_tracer("library").start_span("job").end()
+
+    assert seen == [["job"], ["job"]]
 
 
 def test_a_wait_goes_on_when_the_span_that_came_is_not_the_one(spans: SpanCapture) -> None:
