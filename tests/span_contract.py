@@ -94,18 +94,32 @@ def _outcome(node: SpanNode, spec: SpanSpec) -> Iterator[str]:
 
 
 def _sums(nodes: tuple[SpanNode, ...]) -> Iterator[str]:
-    """The root's total is the exact sum of what the calls of its trace cost."""
+    """What the root says of all calls is what the calls of its trace say together."""
     for root in nodes:
         if root.name != names.SPAN_RUN_PROJECT:
             continue
-        costs = [
-            _dollars(node, names.COST_USD)
+        calls = [
+            node
             for node in nodes
             if node.trace == root.trace and node.name.startswith(names.SPAN_LLM_CALL)
         ]
+        costs = sum((_dollars(call, names.COST_USD) for call in calls), Decimal(0))
         total = _dollars(root, names.TOTAL_COST_USD)
-        if sum(costs, Decimal(0)) != total:
-            yield f"{root.name}: {names.TOTAL_COST_USD} is {total}, and the calls cost {sum(costs)}"
+        if costs != total:
+            yield f"{root.name}: {names.TOTAL_COST_USD} is {total}, and the calls cost {costs}"
+        for key, counted in (
+            (names.LLM_CALLS, sum(_number(call, names.LLM_ATTEMPTS) > 0 for call in calls)),
+            (names.USAGE_INPUT_TOKENS, sum(_number(call, names.TOKENS_IN) for call in calls)),
+            (names.USAGE_OUTPUT_TOKENS, sum(_number(call, names.TOKENS_OUT) for call in calls)),
+        ):
+            if root[key] != counted:
+                yield f"{root.name}: {key} is {root[key]}, and the calls say {counted}"
+
+
+def _number(node: SpanNode, key: str) -> int:
+    """What a span counts; one of another type is the registry's to find."""
+    value = node.attributes.get(key, 0)
+    return value if isinstance(value, int) else 0
 
 
 def _dollars(node: SpanNode, key: str) -> Decimal:

@@ -21,6 +21,7 @@ from orchestrator.policies import Policy, Rules
 from orchestrator.routing import GreedyBackend
 from pytest_otel_spans import SpanCapture, SpanNode, span
 from tests.fakes import ManualClock, Recorder, ScriptedProvider, Step, hang
+from tests.span_contract import keeps_its_promises
 from tests.stories import Script, asked, cast, critique, plan, score, stage
 
 CHAIN = plan(("a", []), ("b", ["a"]), ("c", []))
@@ -199,6 +200,7 @@ async def test_a_taken_up_run_is_linked_to_the_one_before_it(
     assert second["orchestrator.cost.cumulative_usd"] == pytest.approx(
         first["total_cost_usd"] + second["total_cost_usd"]
     )
+    assert keeps_its_promises(traced)
 
 
 async def test_a_task_is_linked_to_the_span_of_one_that_was_done_before(
