@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.cli import main
 from tests.processes import fresh
-from tests.receivers import receiver, refusing
+from tests.receivers import EXPORTER_TELLS_WHY, receiver, refusing
 
 PLANTED = {
     "our key": "sk-proj-0123456789abcdefPLANTED",
@@ -107,7 +107,7 @@ def traced_command(monkeypatch, capsys, caplog) -> Callable[..., Left]:
             with pytest.raises(SystemExit) as ended:
                 main(
                     [
-                        *("--verbose", "--json", "--time", "5", "--concurrency", "1"),
+                        *("--verbose", "--json", "--time", "60", "--concurrency", "1"),
                         *("--project", PLANTED["the description"]),
                         *("--criteria", f"{PLANTED['the criteria']} {PLANTED['a key of Google']}"),
                         *("--tracing", "--otlp-endpoint", f"http://{server.endpoint}"),
@@ -180,9 +180,11 @@ def test_a_warning_of_lost_spans_holds_no_key():
     assert leaked(done.stderr) == []
 
 
-def test_a_receiver_that_echoes_its_headers_does_not_have_them_said():
+@pytest.mark.parametrize("written", ["hcaik_01PLANTED23456789", "hcaik%5F01PLANTED23456789"])
+def test_a_receiver_that_echoes_its_headers_does_not_have_them_said(written):
     key = PLANTED["a key of the receiver"]
-    with receiver(refuses=grpc.StatusCode.UNAUTHENTICATED, because=f"who is {key}?") as server:
+    # A status that nobody has advice on, so that the receiver's own words are quoted.
+    with receiver(refuses=grpc.StatusCode.INVALID_ARGUMENT, because=f"who is {key}?") as server:
         done = fresh(
             """
             configure_tracing(TracingConfig(enabled=True))
@@ -190,10 +192,11 @@ def test_a_receiver_that_echoes_its_headers_does_not_have_them_said():
                 pass
             """,
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{server.endpoint}",
-            OTEL_EXPORTER_OTLP_HEADERS=f"x-key={key}",
+            OTEL_EXPORTER_OTLP_HEADERS=f"x-key={written}",
         )
 
     assert "1 of 1 spans were lost" in done.stderr
+    assert ("who is [redacted]?" in done.stderr) is EXPORTER_TELLS_WHY
     assert leaked(done.stderr) == []
 
 
