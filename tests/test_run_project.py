@@ -422,6 +422,17 @@ async def test_a_cheaper_model_takes_over_when_the_budget_no_longer_allows_the_a
     )
 
 
+async def test_each_of_two_runs_notes_the_shares_of_its_own_budget_alone(traced):
+    long = reply("A long draft.", usage=Usage(output_tokens=3000))
+    models = cast(ann=Script(generate=long, revise=long), bob=Script())
+    async with stage(models, budget=Budget(max_usd=0.012)) as house:
+        await asyncio.gather(*(house.run_project("Make it", project_id=one) for one in "ab"))
+
+    for root in traced.all("run_project"):
+        told = [event for event in root.events if event.name == "orchestrator.budget"]
+        assert [event.attributes["threshold"] for event in told] == [0.5]
+
+
 async def test_a_provider_that_refused_the_key_is_asked_once(traced):
     models = cast(ann=Script(decompose=plan(("a", []), ("b", [])), generate=REFUSED), bob=Script())
 

@@ -1,6 +1,7 @@
 """Configuration: what the user and the environment say about tracing never harms a run."""
 
 import json
+import logging
 
 import pytest
 from opentelemetry import trace
@@ -45,6 +46,7 @@ def memory():
         ({"otlp_endpoint": "ftp://host"}, "endpoint 'ftp://host'"),
         ({"otlp_endpoint": "http://"}, "endpoint 'http://'"),
         ({"otlp_endpoint": "host:port"}, "endpoint 'host:port'"),
+        ({"otlp_endpoint": "host:0"}, "endpoint 'host:0'"),
         ({"otlp_endpoint": "http://a host"}, "endpoint 'http://a host'"),
         ({"trace_format": "xml"}, "trace format 'xml'"),
         ({"capture_content": "ALL"}, "content capture 'ALL'"),
@@ -216,8 +218,9 @@ def test_the_process_wide_provider_of_a_host_is_used(spans):
     assert [root.name for root in spans.roots] == ["run_project", "host"]
 
 
-def test_a_hosts_spans_go_to_an_endpoint_that_is_named_until_it_is_not(memory):
+def test_a_hosts_spans_go_to_an_endpoint_that_is_named_until_it_is_not(memory, caplog):
     provider, exporter = memory
+    caplog.set_level(logging.INFO, "opentelemetry")
     with receiver() as server:
         cfg = TracingConfig(enabled=True, otlp_endpoint=f"http://{server.endpoint}")
         configure_tracing(cfg, tracer_provider=provider)
@@ -229,6 +232,7 @@ def test_a_hosts_spans_go_to_an_endpoint_that_is_named_until_it_is_not(memory):
 
         assert [span.name for span in server.spans] == ["run_project"]
     assert [span.name for span in exporter.get_finished_spans()] == ["run_project", "later"]
+    assert caplog.records == []
 
 
 def test_a_receiver_gets_every_span_with_headers_and_service_name():

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from orchestrator.waterfall import traces_of
-from orchestrator.waterfall.words import duration, percent, tokens
+from orchestrator.waterfall import Part, draw, traces_of
+from orchestrator.waterfall.words import BAD, GOOD, QUIET, duration, percent, tokens
 from tests.traces import MS, Story, failing_over, priced
 
 
@@ -157,6 +157,23 @@ def test_a_call_that_waited_for_its_turn_is_no_slow_model(took_ms, queue_ms, is_
     assert ("Trouble  ⧗ 1 call queued" in text) is is_queued
     if queue_ms == 59_200:
         assert "went to revise by gpt  ⧗ 59.2 s queued" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "mark", "style"),
+    [
+        ({"orchestrator__cache__hit": True}, "  cached", QUIET),
+        ({"orchestrator__task__skipped_because": "t1"}, "  skipped", QUIET),
+        ({"strategy": "auto_retry", "success": True}, "  ✓ recovered", GOOD),
+        ({"strategy": "auto_retry", "success": False}, "  ✗ no recovery", BAD),
+    ],
+)
+def test_only_what_went_wrong_is_red(said, mark, style):
+    told = Story()
+    root = told.span("run_project", 0, 100)
+    told.span("task:t1", 0, 100, root, **said)
+
+    assert Part(mark, style) in [part for line in draw(told.trace, 100) for part in line]
 
 
 @pytest.mark.parametrize(
