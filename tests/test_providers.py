@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from orchestrator.errors import InvalidOutput, ProviderError
 from orchestrator.models import Usage
 from orchestrator.providers import connect
+from orchestrator.providers.bounds import MOST_BYTES
 from orchestrator.retries import Retries
 from pytest_otel_spans import SpanCapture, assert_span_tree, span
 from tests.aimock import Aimock, started
@@ -245,6 +246,23 @@ async def test_a_body_that_never_ends_is_cut_by_the_door(wire: WireProtocol) -> 
         with pytest.raises(ProviderError, match=r"gave no answer within 0.3 s"):
             await client.call(entry.id, wire.request().prompt, call_type="generate")
         await provider.close()  # hangs up, so that the server ends
+
+
+@each_protocol
+async def test_a_body_that_is_too_long_is_not_read_to_its_end(wire: WireProtocol) -> None:
+    async with (
+        loopback(answer_of(b""), then_drip=b" " * (MOST_BYTES // 4)) as server,
+        wire.connected(server.origin) as provider,
+    ):
+        failure = await failure_of(provider, wire, "hello")
+        await provider.close()  # hangs up, so that the server ends
+
+    where = server.origin.removeprefix("http://")
+    assert str(failure) == (
+        f"What {where} answered for model {wire.model!r} is longer than any answer can be. "
+        "Look at its server, or choose another model."
+    )
+    assert (failure.code, failure.retryable, failure.billed) == ("malformed_reply", False, True)
 
 
 @each_protocol

@@ -136,6 +136,17 @@ def broken_off(entry: ModelEntry, server: str) -> ProviderError:
     )
 
 
+def endless(entry: ModelEntry, server: str) -> ProviderError:
+    """An answer was longer than any can be, and was not read to its end."""
+    return ProviderError(
+        f"What {server} answered for model {entry.id!r} is longer than any answer can be. "
+        "Look at its server, or choose another model.",
+        code="malformed_reply",
+        retryable=False,
+        billed=True,
+    )
+
+
 def unreadable(entry: ModelEntry, server: str) -> ProviderError:
     """An answer arrived that does not follow the protocol."""
     return ProviderError(

@@ -153,10 +153,13 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
     def _set_up(self) -> Client:
         import httpx2
 
+        from orchestrator.providers.bounds import bound
+
         # Every request passes its own timeout. A redirection is not followed: vendors make none,
         # and not every header that carries a key would stay behind.
-        hooks = {"request": [_watch]}
-        self._http = httpx2.AsyncClient(event_hooks=hooks, timeout=None, verify=trust())
+        self._http = httpx2.AsyncClient(
+            event_hooks={"request": [_watch], "response": [bound]}, timeout=None, verify=trust()
+        )
         return self._open(self._http)
 
     async def _sent(self, send: Callable[[Client], Awaitable[Sent]], timeout_s: float) -> Sent:
@@ -179,6 +182,8 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
         """The error in our words."""
         import httpx2
 
+        from orchestrator.providers.bounds import TooMuch
+
         entry, host = self._entry, access.named(self.server)
         if (refusal := self._refusal(error)) is not None:
             return refusals.refused(entry, refusal)
@@ -187,6 +192,8 @@ class RemoteProvider(ABC, Generic[Client, Answer]):
                 return refusals.unreachable(entry, host)
             case httpx2.TimeoutException():
                 return refusals.timed_out(entry, timeout_s)
+            case TooMuch():
+                return refusals.endless(entry, host)
         if isinstance(error, _MALFORMED):
             return refusals.unreadable(entry, host)
         return refusals.broken_off(entry, host)
