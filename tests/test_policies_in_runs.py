@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.audit import FILE_NAME, AuditLog
@@ -86,37 +86,33 @@ def test_whatever_the_policies_no_forbidden_model_is_ever_asked(policies, lost, 
     assert bool(asked_models) is (len(forbidden) < len(MODELS))
 
 
-@tried(0.2)
+@tried(0.1, excused=(HealthCheck.filter_too_much,))
 @given(policies=policy_sets)
 def test_whatever_the_policies_no_request_for_a_forbidden_model_reaches_the_server(policies):
-    served = []
+    hard = [policy.rules for policy in policies if policy.mode == "hard"]
+    forbidden = {each.id for each in MODELS if any(forbids(rules, each) for rules in hard)}
+    assume(0 < len(forbidden) < len(MODELS))  # the test above tries all and none as well
+    served = set()
 
     def answer(body):
-        served.append(body["model"])
+        served.add(body["model"])
         return answer_to(body)
 
+    async def run(base_url):
+        facts = {"api": "openai", "base_url": base_url, "price": None}
+        async with Orchestrator(
+            catalogue=catalogue(*(each.model_copy(update=facts) for each in MODELS)),
+            policies=policies,
+            settings=Settings(max_iterations=1),
+            environ={},
+        ) as orchestrator:
+            await orchestrator.run_project("Write a note")
+
     with ModelServer(answer=answer) as server:
-        reached = [
-            entry.model_copy(update={"api": "openai", "base_url": server.base_url, "price": None})
-            for entry in MODELS
-        ]
-        hard = [policy.rules for policy in policies if policy.mode == "hard"]
-        forbidden = {each.id for each in reached if any(forbids(rules, each) for rules in hard)}
+        asyncio.run(run(server.base_url))
 
-        async def run():
-            async with Orchestrator(
-                catalogue=catalogue(*reached),
-                policies=policies,
-                settings=Settings(max_iterations=1),
-                environ={},
-            ) as orchestrator:
-                await orchestrator.run_project("Write a note")
-
-        with pytest.raises(InputError) if len(forbidden) == len(MODELS) else nullcontext():
-            asyncio.run(run())
-
-    assert not set(served) & forbidden
-    assert bool(served) is (len(forbidden) < len(MODELS))
+    assert served
+    assert not served & forbidden
 
 
 async def test_a_forbidden_model_is_no_fallback():
