@@ -167,6 +167,9 @@ async def test_nothing_can_be_written_but_what_goes_with_the_sandbox(sandbox):
             with pytest.raises(OSError):
                 open(pytest.__file__, "a")
             open("/tmp/attack", "w").close()
+            mounts = [line.split() for line in open("/proc/self/mounts")]
+            writable = {place for _, place, _, flags, *_ in mounts if "rw" in flags.split(",")}
+            assert {place for place in writable if "/dev/" not in place} == {"/tmp", "/work"}
         """,
     )
 
