@@ -234,6 +234,15 @@ class SpanNode:
         return f"<span {self.name!r} of trace {self.trace}, {len(self.children)} children{state}>"
 
 
+def had_ended(one: SpanNode, other: SpanNode) -> bool:
+    """Whether a span had ended when the other started: as it was seen, else by the clock."""
+    if one.end_ns is None:
+        return False
+    if one.end_sequence is not None and other.sequence is not None:
+        return one.end_sequence < other.sequence
+    return one.end_ns <= other.start_ns and one.start_ns < other.start_ns
+
+
 def _copied(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Copy attributes; the SDK's mapping copies itself ten times as fast as it is iterated."""
     copy: Callable[[], Mapping[str, Any]] | None = getattr(attributes, "copy", None)

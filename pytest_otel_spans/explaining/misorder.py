@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from pytest_otel_spans.matching.seats import seats_of
 from pytest_otel_spans.matching.siblings import Pair
+from pytest_otel_spans.nodes import had_ended
 from pytest_otel_spans.patterns.expected import Member, SpanPattern
 from pytest_otel_spans.text.render import name_text
 from pytest_otel_spans.tree import SpanNode
@@ -95,11 +96,11 @@ def _overtaken(at: int, ranks: Sequence[int], pairs: Sequence[Pair]) -> SpanNode
 def _chance(first: SpanNode, second: SpanNode) -> str:
     """Say whether the order of two spans was more than chance."""
     names = f"{name_text(first.step)} and {name_text(second.step)}"
-    if first.end_ns is None or first.end_ns > second.start_ns:
-        return f"; {names} overlapped in time → any_order(...)"
-    if first.start_ns == second.start_ns:
+    if had_ended(first, second):
+        return (
+            f"; {name_text(first.step)} had ended when {name_text(second.step)} started "
+            "→ expect them in this order, or in any_order(...)"
+        )
+    if first.start_ns == second.start_ns and None in {first.sequence, second.sequence}:
         return f"; {names} started at the same time → any_order(...)"
-    return (
-        f"; {name_text(first.step)} had ended when {name_text(second.step)} started "
-        "→ expect them in this order, or in any_order(...)"
-    )
+    return f"; {names} overlapped in time → any_order(...)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_otel_spans.nodes import had_ended
 from pytest_otel_spans.text.render import name_text, path_text
 from pytest_otel_spans.tree import SpanNode
 
@@ -44,7 +45,7 @@ def _why_root(node: SpanNode, parent: SpanNode | None) -> list[str]:
         return ["its parent is in another process"]
     if node.span.parent is not None:
         return ["its parent is a span that was not captured"]
-    if parent is not None and _had_ended(parent, node):
+    if parent is not None and had_ended(parent, node):
         return [f"it started with no current span: {name_text(parent.name)} had ended before"]
     if parent is not None and node.thread is not None and node.thread == parent.thread:
         name = name_text(parent.name)
@@ -59,15 +60,15 @@ def _why_root(node: SpanNode, parent: SpanNode | None) -> list[str]:
 def _why_under(node: SpanNode, actual: SpanNode, parent: SpanNode | None) -> list[str]:
     name = name_text(actual.name)
     if parent is not None and actual in parent.lineage():
-        late = ": it had ended" if _had_ended(parent, node) else ""
+        late = ": it had ended" if had_ended(parent, node) else ""
         return [f"{name_text(parent.name)} was not the current span when it started{late}"]
     if parent is not None and parent not in actual.lineage():
         return [f"{name} was the current span when it started"]
     wanted = "none" if parent is None else name_text(parent.name)
     parents = f"expected parent: {wanted}, actual parent: {name}"
-    had_ended = _had_ended(actual, node)
-    if had_ended or not actual.ended:
-        why = "had ended, and was still" if had_ended else "never ended, and stayed"
+    is_over = had_ended(actual, node)
+    if is_over or not actual.ended:
+        why = "had ended, and was still" if is_over else "never ended, and stayed"
         leak = f"{name} leaked: it {why} the current span"
         return [parents, leak, f"→ {_LEAK[0]}", _LEAK[1]]
     return [
@@ -75,8 +76,3 @@ def _why_under(node: SpanNode, actual: SpanNode, parent: SpanNode | None) -> lis
         f"→ expect it under {name}; or, if {name} should have been over by then, it leaked:",
         *(f"  {line}" for line in _LEAK),
     ]
-
-
-def _had_ended(one: SpanNode, other: SpanNode) -> bool:
-    """Whether a span had ended, by the clock, when the other started."""
-    return one.end_ns is not None and one.start_ns < one.end_ns <= other.start_ns

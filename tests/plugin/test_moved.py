@@ -184,3 +184,25 @@ def test_a_span_under_one_that_had_ended_shows_a_leak() -> None:
     ]
     lines = explain(match_roots(grow(seen), [span("run", "a", "job")])).lines
     assert any("a leaked: it had ended, and was still the current span" in line for line in lines)
+
+
+def test_what_was_seen_to_end_had_ended_whatever_the_clock_says() -> None:
+    run, job = finished("run", context(1, 1), start=1), finished("job", context(2, 2), start=1)
+
+    def why(end: int) -> str:
+        seen = [Sighting(run, 0, "main", end), Sighting(job, 2, "main", 3)]
+        return "\n".join(explain(match_roots(grow(seen), [span("run", "job")])).lines)
+
+    assert "run had ended before" in why(1)
+    assert "had ended" not in why(4)
+
+
+def test_the_order_of_spans_that_were_seen_is_chance_only_where_they_overlapped() -> None:
+    one, two = finished("a", context(1, 1), start=1), finished("b", context(2, 2), start=1)
+
+    def why(end: int) -> str:
+        seen = [Sighting(one, 0, "main", end), Sighting(two, 2, "main", 3)]
+        return "\n".join(explain(match_roots(grow(seen), ["b", "a"])).lines)
+
+    assert "a had ended when b started" in why(1)
+    assert "a and b overlapped in time" in why(4)
