@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NoReturn
 
 from pytest_otel_spans.capturing.answers import listed, nothing_matches, unlike
@@ -46,21 +47,14 @@ class Selection:
         """How many of these spans ran at the same time, at most.
 
         A span that ended when another started did not overlap it; one that never ended runs on.
+        Of spans that took no time by the clock, it counts what was seen of them.
         """
         __tracebackhide__ = True
         self._check_any()
-        moments: list[tuple[int, int]] = []
-        for node in self.nodes:
-            if node.end_ns is None:
-                moments.append((node.start_ns, _START))
-            elif node.end_ns > node.start_ns:
-                moments += [(node.start_ns, _START), (node.end_ns, _END)]
-            else:
-                moments.append((node.start_ns, _INSTANT))
         running = most = 0
-        for _, moment in sorted(moments):
-            most = max(most, running + (moment != _END))
-            running += moment - _INSTANT
+        for *_, change in sorted(chain.from_iterable(map(_moments, self.nodes))):
+            running += change
+            most = max(most, running)
         return most
 
     def values(self, key: str) -> list[Any]:
@@ -186,6 +180,20 @@ class Selection:
     def _fail(self, sentence: str) -> None:
         __tracebackhide__ = True
         raise AssertionError(f"{sentence}\n\n{outline(self.forest)}")
+
+
+def _moments(node: SpanNode) -> Iterator[tuple[int, int, tuple[int, int], int]]:
+    """Yield when a span starts and ends, as it sorts, each with how many more run from then on."""
+    if node.end_ns is None or node.end_ns > node.start_ns:
+        yield node.start_ns, _START, (0, 0), 1
+        if node.end_ns is not None:
+            yield node.end_ns, _END, (0, 0), -1
+    elif node.sequence is None or node.end_sequence is None:
+        yield node.start_ns, _INSTANT, (node.order, 0), 1
+        yield node.start_ns, _INSTANT, (node.order, 1), -1
+    else:
+        yield node.start_ns, _INSTANT, (node.sequence, 0), 1
+        yield node.start_ns, _INSTANT, (node.end_sequence, 0), -1
 
 
 def _late(nodes: Sequence[SpanNode], others: Sequence[SpanNode]) -> list[SpanNode]:

@@ -286,3 +286,16 @@ def test_before_fails_when_the_other_side_is_empty(at: Callable[..., SpanCapture
 def test_no_number_selects_a_span(calls: Selection) -> None:
     with pytest.raises(TypeError, match=r"there is no \[0\]: name its parent in the path"):
         _ = calls[0]
+
+
+def test_spans_of_a_clock_that_stands_still_run_at_the_same_time_as_they_were_seen_to(
+    spans: SpanCapture,
+) -> None:
+    for _ in range(3):
+        TRACER.start_span("in turn", start_time=5).end(5)
+    together = [TRACER.start_span("together", start_time=5) for _ in range(3)]
+    for each in together:
+        each.end(5)
+
+    assert spans.all("in turn").max_parallel == 1
+    assert spans.all("*").max_parallel == 3
