@@ -161,7 +161,8 @@ class UnifiedClient:
         try:
             remote = self._remotes.get(entry.id)
             if remote is not None and kept is None:
-                await remote.open()  # before the span: an import is no work of the model's
+                await remote.open()  # before the span: an import is no work of the model's,
+                call.asked_s = self._clock.monotonic()  # and no wait for its turn
             with self._traced(call) as span:
                 self._keeper.looked_up(span, hit=kept is not None)
                 if kept is not None:

@@ -85,7 +85,7 @@ class Call:
 
     @property
     def queue_ms(self) -> float:
-        """From the question to the first request."""
+        """From the question, all being ready for it, to the first request."""
         until_s = self.ended_s if self.sent_s is None else self.sent_s
         return (until_s - self.asked_s) * 1000
 
