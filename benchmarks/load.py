@@ -157,7 +157,8 @@ if __name__ == "__main__":
         _run(Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
     else:
         given = [float(word) for word in sys.argv[1:]]
-        tasks, concurrency, latency_s = (*given, *(10_000, 256, 1.0)[len(given) :])
+        usual = [10_000, 256, 1.0]
+        tasks, concurrency, latency_s = given + usual[len(given) :]
         figures = main(int(tasks), int(concurrency), latency_s)
         for title, figure in figures.items():
             print(f"  {title:62} {figure}")

@@ -18,7 +18,7 @@ from orchestrator import Catalogue, ModelEntry, Orchestrator, TracingConfig
 from orchestrator.clock import SystemClock
 from orchestrator.errors import ProviderError
 from orchestrator.models import ProjectState, Reply, Request
-from orchestrator.ports import Sandbox
+from orchestrator.ports import Provider, Sandbox
 from orchestrator.providers.offline import OfflineProvider
 
 PICTURE = Path(__file__).with_name("waterfall.svg")
@@ -68,7 +68,9 @@ class BadDay:
 
 
 async def run(sandbox: Sandbox | None = None) -> ProjectState:
-    connected = {entry.id: OfflineProvider(entry, SystemClock()) for entry in MODELS.models}
+    connected: dict[str, Provider] = {
+        entry.id: OfflineProvider(entry, SystemClock()) for entry in MODELS.models
+    }
     connected["atlas-large"] = BadDay(MODELS["atlas-large"])
     tracing = TracingConfig(enabled=True)
     async with Orchestrator(
