@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.audit import FILE_NAME
 from orchestrator.budget import Budget
 from orchestrator.catalogue import load_catalogue
 from orchestrator.cli.run_file import describe
@@ -25,7 +26,7 @@ from orchestrator.errors import InputError, ProviderError
 from orchestrator.events import CallCompleted
 from orchestrator.journal import Shelf
 from orchestrator.models import ProjectState, Reply, Request, Settings, Usage
-from orchestrator.policies import Policy, Rules, load_policies
+from orchestrator.policies import Mode, Policy, Rules, load_policies
 from pytest_otel_spans import SpanCapture
 from tests.fakes import Recorder, ScriptedProvider, Step, reply
 from tests.span_contract import keeps_its_promises
@@ -106,37 +107,71 @@ def models(said: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, ScriptedPro
     return cast(**{name: Script(**script) for name, script in zip("ab", said, strict=True)})
 
 
+FORBIDDEN: Final[dict[str, tuple[dict[str, Any], set[str]]]] = {
+    "one model": ({"blocked_models": ("a",)}, {"a"}),
+    "one provider": ({"blocked_providers": ("b_inc",)}, {"b"}),
+    "all but one": ({"allowed_models": ("b",)}, {"a"}),
+    "dear tasks": ({"max_cost_per_task_usd": 0.02}, set()),
+    "dearer tasks": ({"max_cost_per_task_usd": 0.05}, set()),
+    "a rate": ({"max_requests_per_minute": 3}, set()),
+    "slowness": ({"max_latency_ms": 1}, set()),
+}
+"""Rules, and whom they forbid whatever has happened."""
+rules = st.lists(
+    st.tuples(
+        st.sampled_from(["hard", "soft", "monitor"]), st.sampled_from(list(FORBIDDEN))
+    ).filter(
+        lambda demand: demand[0] == "hard" or demand[1] != "a rate"  # which is kept by waiting
+    ),
+    max_size=3,
+)
+
+
 @BRIEFLY
 @given(
     said=st.tuples(scripts, scripts),
     max_usd=st.sampled_from([None, "0.02", "0.05", "5"]),
-    blocked=st.sampled_from([None, None, "a"]),
+    demands=rules,
 )
 async def test_whatever_models_answer_a_run_keeps_its_promises(
-    traced: SpanCapture, said: Any, max_usd: str | None, blocked: str | None
+    traced: SpanCapture, said: Any, max_usd: str | None, demands: list[tuple[Mode, str]]
 ) -> None:
     traced.clear()
     providers, recorder = models(said), Recorder()
-    rules = (Policy(name="no", rules=Rules(blocked_models=(blocked,))),) if blocked else ()
+    policies = [
+        Policy(name=name, mode=mode, rules=Rules(**FORBIDDEN[name][0])) for mode, name in demands
+    ]
+    forbidden = {model for mode, name in demands if mode == "hard" for model in FORBIDDEN[name][1]}
+    if len(forbidden) == len(providers):
+        with pytest.raises(InputError):
+            stage(providers, policies=policies)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        facts: Any = {"policies": rules, "hooks": [recorder], "state_dir": Path(folder)}
+        facts: Any = {"policies": policies, "hooks": [recorder], "state_dir": Path(folder)}
         budget = Budget(max_usd=Decimal(max_usd) if max_usd else None)
         sparing = Settings(max_iterations=2)
         async with stage(providers, budget=budget, settings=sparing, **facts) as orchestrator:
             state = await orchestrator.run_project("Make it", project_id="p1")
         kept = Shelf(Path(folder)).read("p1").state()
+        decided = audited(Path(folder))
         async with stage(models(said), **facts) as orchestrator:
             told = await orchestrator.replay_project("p1")
+        assert audited(Path(folder)) == decided
 
     calls = recorder.of(CallCompleted)
     assert kept == state
     assert sum((each.cost_usd for each in calls), Decimal(0)) == state.total_cost_usd
     assert max_usd is None or state.total_cost_usd <= Decimal(max_usd)
-    assert blocked is None or not providers[blocked].requests
+    assert not any(providers[model].requests for model in forbidden)
     assert all(result.output for result in state.results if result.status == "completed")
     assert gist(told) == gist(state)
     assert len([n for n in traced.forest.nodes if n.name.startswith("llm_call:")]) == len(calls)
     assert keeps_its_promises(traced)
+
+
+def audited(folder: Path) -> str:
+    path = folder / FILE_NAME
+    return path.read_text() if path.exists() else ""
 
 
 def gist(state: ProjectState) -> list[tuple[Any, ...]]:
