@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from orchestrator import spans
 from orchestrator.admission import Gate
@@ -23,7 +23,7 @@ from orchestrator.events import BudgetThresholdPassed
 from orchestrator.hooks import HookRegistry
 from orchestrator.journal import Journal
 from orchestrator.models import Answer, CallType, Prompt, Reply, Request, Task, Usage
-from orchestrator.ports import Clock, Provider
+from orchestrator.ports import Clock, Provider, Remote
 from orchestrator.prices import cost_of, worst_case
 from orchestrator.retries import Retries
 from orchestrator.tracing import Span, record_content, traced_llm_call
@@ -32,29 +32,6 @@ from orchestrator.tracing.span import TracedBlock
 
 ATTEMPT_TIMEOUT_S: Final = 120.0
 """The longest that one request may take, even where the run has more time, or no limit."""
-
-
-@runtime_checkable
-class Remote(Provider, Protocol):
-    """A provider behind a network: requests can be lost on the way, and cost money all the same."""
-
-    server: tuple[str, int]
-    """Host and port, as the span says them."""
-    takes_temperature: bool
-    """Whether a prompt's temperature is sent."""
-
-    async def open(self) -> None:
-        """Get ready for a first request, which may take a while; later, do nothing."""
-        ...
-
-    async def complete(
-        self, request: Request, *, departed: Callable[[], None] = lambda: None
-    ) -> Reply:
-        """Answer one request, and call `departed` just before anything of it leaves.
-
-        Until then nobody can bill it; from then on it may be billed, whatever becomes of it.
-        """
-        ...
 
 
 class UnifiedClient:

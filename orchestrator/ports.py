@@ -1,7 +1,7 @@
 """The doors through which the outside comes in; a fake uses the same door as the real thing."""
 
-from collections.abc import Awaitable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, runtime_checkable
 
 from orchestrator.events import Event
 from orchestrator.figures import Family
@@ -22,6 +22,29 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+@runtime_checkable
+class Remote(Provider, Protocol):
+    """A provider behind a network: requests can be lost on the way, and cost money all the same."""
+
+    server: tuple[str, int]
+    """Host and port, as the span says them."""
+    takes_temperature: bool
+    """Whether a prompt's temperature is sent."""
+
+    async def open(self) -> None:
+        """Get ready for a first request, which may take a while; later, do nothing."""
+        ...
+
+    async def complete(
+        self, request: Request, *, departed: Callable[[], None] = lambda: None
+    ) -> Reply:
+        """Answer one request, and call `departed` just before anything of it leaves.
+
+        Until then nobody can bill it; from then on it may be billed, whatever becomes of it.
+        """
         ...
 
 
