@@ -558,6 +558,7 @@ BAD_INPUT = {
     "no project": ((), "There is no project; say it with --project TEXT"),
     "an empty project": (("--project", " "), "--project cannot be ' ': say in a sentence"),
     "a stray word": ((*PROJECT, "library"), "'library' belongs to no option"),
+    "a command behind": (("--quiet", "show", "x"), "'show' is a command, which comes before all"),
     "an unknown flag": (
         (*PROJECT, "--budgte", "1"),
         "no option '--budgte'; did you mean --budget?",

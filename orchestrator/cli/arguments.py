@@ -263,6 +263,10 @@ def _count(flag: str) -> Callable[[str], int]:
 
 
 def _unknown_sentence(argument: str, parser: argparse.ArgumentParser) -> str:
+    if argument in COMMANDS:
+        return (
+            f"{argument!r} is a command, which comes before all options: `{PROGRAM} {argument} …`."
+        )
     if not argument.startswith("-"):
         return (
             f"{argument!r} belongs to no option; put the whole project in quotes: "
