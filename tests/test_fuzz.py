@@ -213,6 +213,7 @@ shares = st.floats(0, 1, exclude_max=True)
     cut=st.none() | shares,
 )
 @example(changes=[(0.2421875, 128)], cut=None)  # no UTF-8, in SQLite's own complaint
+@example(changes=[(0.24609375, 39)], cut=None)  # a quote, after which it quotes several lines
 def test_a_journal_that_was_damaged_is_refused_or_says_what_it_always_said(
     journal: Kept, changes: list[tuple[float, int]], cut: float | None
 ) -> None:

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from pydantic import ValidationError
 
+from orchestrator import legible
 from orchestrator.errors import InputError
 from orchestrator.journal.entries import READ, VERSION, Entry
 
@@ -20,6 +21,7 @@ ELSEWHERE: Final = (
     "Mend that, choose another directory with --state-dir, or use --no-journal for a run that "
     "cannot be resumed."
 )
+_LONGEST_REASON: Final = 100
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS entries (
     number INTEGER PRIMARY KEY,
@@ -234,6 +236,7 @@ def _said(path: Path, what: str, advice: str = "Mend that and try again.") -> It
         code = getattr(error, "sqlite_errorcode", None)
         # Our SQL is right, so where it is an error the table or its columns are gone.
         if type(error) is sqlite3.DatabaseError or code == sqlite3.SQLITE_ERROR:
-            raise _damaged(path, f"({error})") from None
+            # It may quote the table's definition, with its line breaks and what became of them.
+            raise _damaged(path, f"({legible.line(str(error), _LONGEST_REASON)})") from None
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"The journal {str(path)!r} cannot {what}: {why}. {advice}") from None
