@@ -138,8 +138,12 @@ class TelemetryStore:
 
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
-        # Not worth waiting for the disk: what a machine loses that falls, runs measure again.
-        connection.execute("PRAGMA synchronous = OFF")
+        try:
+            # Not worth waiting for the disk: what a machine loses that falls, runs measure again.
+            connection.execute("PRAGMA synchronous = OFF")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _tried(self, what: str, do: Callable[[], None]) -> _Outcome:
