@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 from pytest_otel_spans.capturing.answers import listed, nothing_matches, unlike
 from pytest_otel_spans.matching.path import Selector, select
+from pytest_otel_spans.patterns.expected import NO_LITERAL
+from pytest_otel_spans.patterns.pattern import as_roots
 from pytest_otel_spans.registries.account import check
 from pytest_otel_spans.registries.reading import RegistrySource
 from pytest_otel_spans.text.render import counted, outline, path_text, visible
@@ -36,6 +38,19 @@ class Selection:
     nodes: tuple[SpanNode, ...]
     forest: Forest
     why_empty: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is this very selection.
+
+        Raises:
+            TypeError: It is a literal, which would never be equal and never say so.
+        """
+        __tracebackhide__ = True
+        if as_roots(other) is not None:
+            raise TypeError(NO_LITERAL.format("a selection"))
+        return NotImplemented
+
+    __hash__ = object.__hash__
 
     @property
     def count(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import EllipsisType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
+from pytest_otel_spans.nodes import SpanNode
 from pytest_otel_spans.patterns.composite import Composite
 from pytest_otel_spans.patterns.expectations import NOTHING, merged
 from pytest_otel_spans.patterns.groups import AnyOrder, Never, OneOf
@@ -16,6 +17,7 @@ from pytest_otel_spans.patterns.single import SingleSpan, named, selecting
 from pytest_otel_spans.patterns.spelling import spelled
 
 __all__ = [
+    "NO_LITERAL",
     "Body",
     "ChildPart",
     "Member",
@@ -26,6 +28,13 @@ __all__ = [
     "as_selector",
     "body_of",
 ]
+
+
+NO_LITERAL = (
+    "{0} cannot be compared with a pattern by ==: write assert_span_tree(spans.all('name'), "
+    "span(…)) for a whole tree, or spans.all('name').each(span(…)) for what must fit"
+)
+"""What is said to who compares less than a whole capture with a literal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -52,6 +61,19 @@ class SpanPattern(SingleSpan):
     nevers: tuple[SpanPattern, ...] = ()
     listed: tuple[SpanPattern, ...] | None = field(init=False)
     has_relatives: bool = field(init=False)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same pattern.
+
+        Raises:
+            TypeError: It is a span, which would never be equal and never say so.
+        """
+        __tracebackhide__ = True
+        if isinstance(other, SpanNode):
+            raise TypeError(NO_LITERAL.format("one span"))
+        return SingleSpan.__eq__(self, other)
+
+    __hash__ = SingleSpan.__hash__
 
     def __post_init__(self) -> None:
         SingleSpan.__post_init__(self)

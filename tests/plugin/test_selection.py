@@ -288,6 +288,27 @@ def test_no_number_selects_a_span(calls: Selection) -> None:
         _ = calls[0]
 
 
+@pytest.mark.parametrize("literal", [span("call:a"), [span("call:a"), ...]], ids=repr)
+def test_a_literal_is_never_silently_unequal_to_what_was_selected(
+    calls: Selection, literal: object
+) -> None:
+    with pytest.raises(TypeError, match=r"a selection cannot be compared .*assert_span_tree"):
+        assert calls != literal
+    with pytest.raises(TypeError, match=r"a selection cannot be compared .*each\(span"):
+        assert literal == calls
+
+
+def test_a_pattern_is_never_silently_unequal_to_one_span(calls: Selection) -> None:
+    (node, *_) = calls
+
+    with pytest.raises(TypeError, match=r"one span cannot be compared .*assert_span_tree"):
+        assert node != span("call:b")
+    with pytest.raises(TypeError, match=r"one span cannot be compared .*each\(span"):
+        assert span("call:a") == node
+    assert calls == calls  # noqa: PLR0124 - it is itself
+    assert calls != [node]
+
+
 def test_spans_of_a_clock_that_stands_still_run_at_the_same_time_as_they_were_seen_to(
     spans: SpanCapture,
 ) -> None:
