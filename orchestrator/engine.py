@@ -220,12 +220,8 @@ class Orchestrator:
         Raises:
             OrchestratorError: there is no plan, and why.
         """
-        brief, project_id, journal = (
-            _brief(project, criteria),
-            project_id or str(uuid4()),
-            Journal(),
-        )
-        shop = open_workshop(self._house, project_id, brief, journal)
+        brief, journal = _brief(project, criteria), Journal()
+        shop = open_workshop(self._house, project_id or str(uuid4()), brief, journal)
         run = Run(shop, self._house.clock)
         await shop.hooks.emit(ProjectStarted(project_id=shop.project_id, brief=shop.brief))
         with tracing.traced_run(shop.project_id) as span:

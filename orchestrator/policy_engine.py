@@ -13,7 +13,7 @@ from orchestrator.events import PolicyDecided
 from orchestrator.hooks import HookRegistry
 from orchestrator.models import Role
 from orchestrator.policies import Mode, Policy, Violation
-from orchestrator.policy_rules import violations_of
+from orchestrator.policy_rules import ADVICE, violations_of
 from orchestrator.telemetry import TelemetryCollector
 from orchestrator.tracing import Span, traced_policy_check
 
@@ -174,10 +174,7 @@ class PolicyEngine:
 def violation_of(verdict: Verdict, role: Role) -> PolicyViolation:
     """The error that says which rule excluded each candidate of a verdict that leaves none."""
     why = "; ".join(str(each) for each in verdict.violations if each.mode == "hard")
-    return PolicyViolation(
-        f"Policies leave no model to serve as {role}: {why}. "
-        "Change the policy file, or make a model ready that it allows."
-    )
+    return PolicyViolation(f"Policies leave no model to serve as {role}: {why}. {ADVICE}")
 
 
 def _verdict(candidates: tuple[ModelEntry, ...], violations: tuple[Violation, ...]) -> Verdict:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from orchestrator.catalogue import ModelEntry
 from orchestrator.errors import InputError
 from orchestrator.policies import Policy, Violation
-from orchestrator.policy_rules import violations_of
+from orchestrator.policy_rules import ADVICE, violations_of
 
 _LIMITS: Final = (
     "max_cost_per_task_usd",
@@ -16,8 +16,6 @@ _LIMITS: Final = (
     "max_tokens_per_minute",
 )
 _LISTS: Final = ("providers", "models", "regions")
-_REFUSED: Final = "No model that is ready satisfies the policies: {why}. {advice}"
-_ADVICE: Final = "Change the policy file, or make a model ready that it allows."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,8 @@ def refuse_unsatisfiable(policies: Sequence[Policy], ready: Sequence[ModelEntry]
         InputError: every model that is ready breaks a hard rule; the sentence names them all.
     """
     if ready and not _allowed(policies, ready):
-        raise InputError(_REFUSED.format(why=_excluded(policies, ready), advice=_ADVICE))
+        why = _excluded(policies, ready)
+        raise InputError(f"No model that is ready satisfies the policies: {why}. {ADVICE}")
 
 
 def _contradictions(policies: Sequence[Policy]) -> Iterator[str]:
@@ -66,10 +65,9 @@ def _contradictions(policies: Sequence[Policy]) -> Iterator[str]:
                 yield f"Policy {policy.name!r} both allows and blocks {name!r} in {what}."
         lists = [policy for policy in hard if _names(policy, f"allowed_{what}")]
         for place, later in enumerate(lists):
+            names = set(_names(later, f"allowed_{what}"))
             for earlier in lists[:place]:
-                if not set(_names(earlier, f"allowed_{what}")) & set(
-                    _names(later, f"allowed_{what}")
-                ):
+                if names.isdisjoint(_names(earlier, f"allowed_{what}")):
                     yield (
                         f"Policies {earlier.name!r} and {later.name!r} have no name in common in "
                         f"allowed_{what}, so no model satisfies both."

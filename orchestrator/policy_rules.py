@@ -16,6 +16,9 @@ TYPICAL_CALL: Final = Usage(input_tokens=2000, output_tokens=2000)
 ENOUGH_CALLS: Final = 3
 """Before so many successful calls a latency is chance, and no reason to exclude a model."""
 
+ADVICE: Final = "Change the policy file, or make a model ready that it allows."
+"""What to do where the rules leave nobody."""
+
 UNKNOWN: Final = Profile()
 """What is known of a model before anybody used it."""
 
